@@ -1,0 +1,41 @@
+"""Heterogeneous Multiscale Method: macro solvers that ask local micro simulations for the flux they do not know.
+
+    media, exact      oscillating coefficients; closed forms and bounds to compare with
+    grid, cell        regular-grid operators; cell problems on sampling domains
+    closure           the dialogue (x, U, grad U) -> flux and its tangent
+    macro             the four-phase loop on any scikit-fem mesh
+    compare           what one would use instead: DNS, homogenization, MsFEM
+
+Names are imported when first used, so ``import hmm_core`` costs nothing that a session does not need.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "CellProblem": "cell",
+    "MicroSolution": "cell",
+    "ConvergenceError": "cell",
+    "Answer": "closure",
+    "ExactClosure": "closure",
+    "CellClosure": "closure",
+    "macro_basis": "macro",
+    "solve_elliptic": "macro",
+    "Solution": "macro",
+}
+_MODULES = ("media", "exact", "grid", "cell", "closure", "macro", "compare", "figures", "demos")
+
+__all__ = [*_HOME, *_MODULES]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'hmm_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
