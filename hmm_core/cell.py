@@ -1,0 +1,517 @@
+r"""Cell problems on sampling domains: from an oscillating coefficient a(x, y) to the effective tensor A(x).
+
+At a macro point x, on a cube Y of (size + 2 buffer) periods, find w_j with
+
+    - div_y ( a (e_j + grad_y w_j) ) = 0   in Y,    w periodic | w = 0 on the boundary | uniform flux on the boundary,
+
+and answer with A = <a grad u> <grad u>^-1, u_j = y_j + w_j, averaged over the inner cube of ``size`` periods
+(E and Engquist 2003; Yue and E 2007 for the three boundary conditions and for oversampling).
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from numbers import Integral, Real
+
+import numpy as np
+
+from hmm_core.grid import Array, FourierGrid, LineGrid, Operator, Q1Grid, multiply
+
+Medium = Callable[[Array, Array], Array]
+
+CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
+ROUGH = 2**22  # work (unknowns x iterations) after which a field that has not converged is handed to multigrid
+LIMIT = 2000  # iterations after which nothing more is hoped for
+
+
+class ConvergenceError(RuntimeError):
+    """An iteration did not reach its tolerance; the message holds the residual that it reached."""
+
+
+@dataclass(frozen=True)
+class MicroSolution:
+    """What ``CellProblem.solve`` found. K macro points trail each field; with ``x=None`` that axis is absent.
+
+    tensor      (d, d, K)          effective tensors
+    correctors  (d, K, N+1, ...)   w_j on all grid points, boundary included (None if not asked for). Periodic and
+                                   Dirichlet: the solution for the applied gradient e_j. Neumann: normalised so that
+                                   u_j = y_j + w_j has <grad u_j> = e_j.
+    nodes       (N+1,)             coordinates of the grid points along every axis, in periods, relative to x
+    iterations  (K,)               conjugate gradient iterations (the most that any direction took)
+    residual    (K,)               preconditioned residual relative to a unit gradient, at the end
+    solver      (K,)               what ran: "fft-cg", "dst-cg", "dct-cg", "fourier-cg", "amg-cg", "closed-form"
+    solves      int                distinct cell problems solved: equal coefficient fields are one problem
+    """
+
+    tensor: Array
+    nodes: Array
+    iterations: Array | int
+    residual: Array | float
+    solver: Array | str
+    solves: int
+    correctors: Array | None = None
+
+
+@dataclass(frozen=True)
+class CellProblem:
+    """A description of the micro problem: how large a sample, what its boundary is told, how it is discretised.
+
+    Parameters
+    ----------
+    dim : 1, 2 or 3.
+    n : elements per period (>= 2); the grid has ceil(n (size + 2 buffer)) of them per side.
+    bc : "periodic", "dirichlet" (w = 0) or "neumann" (uniform flux). In one dimension all three agree.
+    size : side of the averaging domain, delta/eps, in periods; any positive number.
+    buffer : oversampling layer on every side, (delta_b - delta)/2, in periods.
+    offset : centre of the domain relative to x in units of ``size`` (0.5: x sits in a corner).
+    window : "box", or ("smooth", q) with weight (1/4 - (y/size)^2)^q in every direction.
+    average : "ratio" <a grad u><grad u>^-1, or "flux" <a grad u> for <grad u> = e_j on the whole solved domain.
+    scheme : "q1" multilinear elements, O(n^-2); "fourier" for smooth media, periodic, integer size, no buffer.
+    tol : relative accuracy asked of the tensor's solution on the given grid.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For any argument outside these sets; the message names it.
+    """
+
+    dim: int = 2
+    n: int = 32
+    bc: str = "periodic"
+    size: float = 1.0
+    buffer: float = 0.0
+    offset: float = 0.0
+    window: str | tuple[str, float] = "box"
+    average: str = "ratio"
+    scheme: str = "q1"
+    tol: float = 1e-8
+
+    def __post_init__(self) -> None:
+        def choice(name: str, allowed: tuple) -> None:
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
+
+        def number(name: str, low: float, strict: bool) -> None:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"{name}={value!r} must be a real number, not {type(value).__name__}")
+            if not math.isfinite(value) or value < low or (strict and value == low):
+                raise ValueError(f"{name}={value!r} must be finite and {'>' if strict else '>='} {low}")
+
+        for name in ("dim", "n"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
+        choice("dim", (1, 2, 3))
+        if self.n < 2:
+            raise ValueError(f"n={self.n} elements per period: at least 2 are needed")
+        choice("bc", ("periodic", "dirichlet", "neumann"))
+        number("size", 0, strict=True)
+        number("buffer", 0, strict=False)
+        number("offset", -math.inf, strict=False)
+        if self.window != "box":
+            if not (isinstance(self.window, tuple) and len(self.window) == 2 and self.window[0] == "smooth"):
+                raise ValueError(f'window={self.window!r} is neither "box" nor ("smooth", q)')
+            order = self.window[1]
+            if isinstance(order, bool) or not isinstance(order, Real) or not 0 <= order < 50:
+                raise ValueError(f'window={self.window!r}: the order q in ("smooth", q) must be a number, 0 <= q < 50')
+        choice("average", ("ratio", "flux"))
+        choice("scheme", ("q1", "fourier"))
+        number("tol", 0, strict=True)
+        if not 1e-14 <= self.tol < 1:
+            raise ValueError(f"tol={self.tol!r} must lie in [1e-14, 1): double precision reaches no further")
+        if self.scheme == "fourier":
+            for name, wanted in (("bc", "periodic"), ("buffer", 0), ("window", "box")):
+                if getattr(self, name) != wanted:
+                    raise ValueError(f"scheme='fourier' needs {name}={wanted!r}, not {getattr(self, name)!r}")
+            if self.size != round(self.size):
+                raise ValueError(f"scheme='fourier' needs an integer size, not size={self.size!r}: use scheme='q1'")
+
+    @property
+    def cells(self) -> int:
+        """Elements per side of the solved domain."""
+        return max(2, math.ceil(self.n * (self.size + 2 * self.buffer) - 1e-9))
+
+    @cached_property
+    def grid(self) -> Q1Grid | FourierGrid | LineGrid:
+        return _grid(self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc, self.scheme)
+
+    def effective_tensor(self, a: Medium, x: Array | None = None, eps: float | None = None) -> Array:
+        r"""Effective tensor of the medium at one macro point, or at thousands.
+
+        Parameters
+        ----------
+        a : medium a(x, y) -> scalar or tensor field; x (d, K, 1), y (d, 1, P) or (d, K, P).
+        x : (d, ...) macro points. Without it the medium must not depend on x.
+        eps : without it the slow variable is frozen, a(x, eta); with it the sample is cut out of the material as it
+            is, a(x + eps eta, (x + eps eta)/eps). eta runs over the sampling domain, in periods.
+
+        Returns
+        -------
+        (d, d) without x; (d, d, ...) with x (d, ...).
+
+        Raises
+        ------
+        ValueError
+            The medium is not finite, not positive definite or not symmetric somewhere (the message says where), or
+            has the wrong shape; or x and eps do not fit.
+        ConvergenceError
+            The iteration did not reach ``tol``.
+        """
+        return self.solve(a, x, eps, correctors=False).tensor
+
+    def solve(
+        self, a: Medium, x: Array | None = None, eps: float | None = None, correctors: bool = True
+    ) -> MicroSolution:
+        """As ``effective_tensor``, and returns the whole micro solution."""
+        macro, shape = self._macro_points(a, x, eps)
+        answers, owner, seen = [], np.empty(macro.shape[1], dtype=int), {}
+        for first, fields in self._fields(a, macro, eps):
+            fresh = []
+            for k, field in enumerate(fields):
+                known = len(seen)
+                owner[first + k] = seen.setdefault(hashlib.blake2b(field, digest_size=16).digest(), known)
+                if len(seen) > known:
+                    fresh.append(k)
+            if len(fields) == 1:
+                owner[first : first + self._chunk] = owner[first]
+            if fresh:
+                answers.append(self._solve_batch(fields[fresh], correctors))
+        tensor, iterations, residual, solver, fields = (
+            None if part[0] is None else np.concatenate(part)[owner] for part in zip(*answers, strict=True)
+        )
+        tensor = np.moveaxis(tensor, 0, -1).reshape(self.dim, self.dim, *shape)
+        if fields is not None:
+            fields = fields.swapaxes(0, 1).reshape(self.dim, *shape, *fields.shape[2:])
+        iterations, residual, solver = (part.reshape(shape)[()] for part in (iterations, residual, solver))
+        nodes = self.grid.edges + self.offset * self.size
+        return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
+
+    # -- the medium, sampled and checked -----------------------------------------------------------------------------
+
+    @property
+    def _chunk(self) -> int:
+        return max(1, CHUNK // (self.dim * self.cells**self.dim))
+
+    def _macro_points(self, a: Medium, x: Array | None, eps: float | None) -> tuple[Array, tuple[int, ...]]:
+        """Macro points as (d, K), and the shape that the caller gave to K."""
+        if not callable(a):
+            raise TypeError(f"a={a!r} is not a medium: a function a(x, y) is needed (lambda x, y: 2.0 for a constant)")
+        if eps is not None and not (isinstance(eps, Real) and math.isfinite(eps) and eps > 0):
+            raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
+        if x is None:
+            if eps is not None:
+                raise ValueError(f"eps={eps!r} is given without x: say at which macro points")
+            self._refuse_hidden_slow_variable(a)
+            return np.zeros((self.dim, 1)), ()
+        if np.iscomplexobj(x):
+            raise ValueError("x is complex; macro points are real")
+        x = np.asarray(x, dtype=float)
+        if x.ndim == 0 or x.shape[0] != self.dim:
+            raise ValueError(f"x has shape {x.shape}; a cell problem with dim={self.dim} takes points ({self.dim}, ...)")
+        if not np.isfinite(x).all():
+            raise ValueError(f"x holds {x[~np.isfinite(x)][0]}; macro points must be finite")
+        if x.size == 0:
+            raise ValueError(f"x has shape {x.shape}: there is no macro point in it")
+        return x.reshape(self.dim, -1), x.shape[1:]
+
+    def _refuse_hidden_slow_variable(self, a: Medium) -> None:
+        """Without x, a medium that depends on x would be answered for x = 0 without a word."""
+        y = self.grid.points[:, None, :: max(1, self.grid.points.shape[1] // 64)]
+        try:
+            here, there = (np.asarray(a(np.full((self.dim, 1, 1), value), y)) for value in (0.0, 0.382))
+        except Exception:  # the medium is evaluated again in earnest, and its error reported there
+            return
+        if here.shape == there.shape and not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
+            raise ValueError("the medium depends on x: say at which macro points, effective_tensor(a, x=...)")
+
+    def _fields(self, a: Medium, macro: Array, eps: float | None) -> Iterator[tuple[int, Array]]:
+        """Chunks of sampled coefficients (B, c, G, E); B = 1 where the medium ignores x."""
+        eta = (self.grid.points + self.offset * self.size)[:, None, :]
+        for first in range(0, macro.shape[1], self._chunk):
+            x = macro[:, first : first + self._chunk, None]
+            slow, fast = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
+            try:
+                value = a(slow, fast)
+            except Exception as error:
+                raise ValueError(
+                    f"the medium a(x, y) raised {type(error).__name__} for x of shape {slow.shape} and y of shape "
+                    f"{fast.shape}: {error}"
+                ) from error
+            field = _as_field(value, self.dim, x.shape[1], eta.shape[2])
+            _check_finite(field, slow, fast)
+            yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim)
+
+    # -- the solver ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _energy_form(self) -> bool:
+        """Whether A = <(e_i + grad w_i) . a (e_j + grad w_j)>: its error is the square of the solver's."""
+        return self.buffer == 0 and self.window == "box"
+
+    def _solve_batch(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
+        """Tensor (B, d, d), iterations, residual, solver (B,) and correctors of B sampled coefficients (B, c, G, E)."""
+        if self.dim == 1:
+            return self._solve_line(a[:, 0], correctors)
+        grid, d = self.grid, self.dim
+        mean = _matrix(a.mean(axis=(2, 3)), d)
+        diagonal = np.einsum("bii->bi", mean)
+        low, harmonic = _ellipticity(a, diagonal)
+
+        stencil = grid.stencil(a)
+        apply, precondition = grid.operator(stencil), grid.preconditioner(diagonal)
+        b = -grid.load(a - _components(mean, a.shape[1]))
+        allowed = self._allowed_energy(low, harmonic, diagonal)  # of the error, (B, d)
+        limit = LIMIT if self.scheme == "fourier" else min(LIMIT, max(50, ROUGH // (d * grid.nodes**d)))
+        w, r, rho, iterations = conjugate_gradients(apply, precondition, b, low[:, None] * allowed, limit)
+        solver = np.full(len(a), {"periodic": "fft", "dirichlet": "dst", "neumann": "dct"}[self.bc] + "-cg", dtype=object)
+        if self.scheme == "fourier":
+            solver[:] = "fourier-cg"
+        residual = np.sqrt(rho / (diagonal * grid.length**d)).max(axis=1)
+        slow = (rho > low[:, None] * allowed).any(axis=1)
+        if slow.any() and self.scheme == "fourier":
+            raise ConvergenceError(
+                f"scheme='fourier' did not reach tol={self.tol} in {LIMIT} iterations (residual {residual.max():.1e}, "
+                f"coefficient between {a.min():.3g} and {a.max():.3g}): it is made for smooth media; use scheme='q1'"
+            )
+        for k in np.flatnonzero(slow):
+            w[k], r[k], rho_k, steps = _multigrid(grid, stencil[k], b[k], w[k], allowed[k], self.tol)
+            residual[k] = np.sqrt(rho_k / (diagonal[k] * grid.length**d)).max()
+            iterations[k] += steps
+            solver[k] = "amg-cg"
+        tensor, gradients = self._average(a, mean, b, w, r)
+        fields = self._closed_correctors(w, gradients) if correctors else None
+        return tensor, iterations.max(axis=1), residual, solver, fields
+
+    def _allowed_energy(self, low: Array, harmonic: Array, diagonal: Array) -> Array:
+        """Energy |e_j|^2 that the error of w_j may hold, so that the tensor has relative accuracy ``tol``, (B, d).
+
+        A_jj >= harmonic D_jj bounds the tensor from below. In the energy form the tensor's error *is* the energy per
+        volume; the averages of flux and gradient see its square root (Cauchy-Schwarz).
+        """
+        if self._energy_form:
+            return self.tol * harmonic[:, None] * diagonal * self.grid.length**self.dim
+        weights = self.grid.window(self.size, self.window)
+        volume = self.grid.h**self.dim / (len(weights) * weights.max())
+        return (self.tol / 2) ** 2 * np.minimum(harmonic**2, low)[:, None] * diagonal * volume
+
+    def _average(self, a: Array, mean: Array, b: Array, w: Array, r: Array) -> tuple[Array, Array]:
+        """Tensor (B, d, d), and the mean gradients <grad u_j> (B, d, d) by which Neumann correctors are normalised."""
+        grid, d = self.grid, self.dim
+        if self._energy_form:
+            # C_ij = w_i . K w_j, made quadratically accurate by the residual r_j = b_j - K w_j of the iteration.
+            correction = _dot_matrix(b, w) + _dot_matrix(w, r)
+            correction = (correction + correction.swapaxes(1, 2)) / (2 * grid.length**d)
+            if self.bc != "neumann":
+                return mean - correction, np.broadcast_to(np.eye(d), mean.shape)
+            compliance = mean + correction  # mean <grad u_j>: the load was the uniform flux mean e_j
+            return mean @ np.linalg.solve(compliance, mean), np.linalg.solve(mean, compliance)
+        gradient = grid.gradient(w)
+        for j in range(d):
+            gradient[:, j, j] += 1.0
+        weights = grid.window(self.size, self.window)
+        flux = np.tensordot(multiply(a, gradient), weights, axes=2).swapaxes(1, 2)
+        inner = np.tensordot(gradient, weights, axes=2).swapaxes(1, 2)
+        whole = gradient.mean(axis=(3, 4)).swapaxes(1, 2)
+        given = inner if self.average == "ratio" else whole
+        return np.linalg.solve(given.swapaxes(1, 2), flux.swapaxes(1, 2)).swapaxes(1, 2), given
+
+    def _closed_correctors(self, w: Array, gradients: Array) -> Array:
+        fields = self.grid.extend(w) if self.scheme == "q1" else np.pad(
+            w, [(0, 0), (0, 0)] + [(0, 1)] * self.dim, mode="wrap"
+        )
+        if self.bc == "neumann":
+            y = np.array(np.meshgrid(*[self.grid.edges] * self.dim, indexing="ij"))
+            fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+        return fields
+
+    def _solve_line(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
+        """One dimension: the flux c is constant and u' = c/a, so every average is a quadrature of 1/a."""
+        grid = self.grid
+        low = a.min(axis=(1, 2))
+        if not (low > 0).all():
+            raise ValueError(f"the medium a(x, y) must be positive; its smallest value is {low.min():.6g}")
+        inverse = 1 / a
+        inner = np.tensordot(inverse, grid.window(self.size, self.window), axes=2)
+        whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
+        tensor = 1 / (inner if self.average == "ratio" else whole)
+        fields = None
+        if correctors:
+            _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
+            steps = grid.h / 2 * np.einsum("bge,g->be", inverse, weights)
+            u = np.concatenate([np.zeros((len(a), 1)), np.cumsum(steps, axis=1)], axis=1)
+            normal = inner if self.bc == "neumann" and self.average == "ratio" else whole
+            fields = (u / normal[:, None] - (grid.edges - grid.edges[0]))[:, None]
+            if self.bc != "dirichlet":
+                fields -= (fields[..., 1:] + fields[..., :-1]).mean(axis=-1, keepdims=True) / 2
+        count = len(a)
+        solver = np.full(count, "closed-form", dtype=object)
+        return tensor[:, None, None], np.zeros(count, dtype=int), np.zeros(count), solver, fields
+
+
+@lru_cache(maxsize=32)
+def _grid(dim: int, cells: int, length: float, bc: str, scheme: str) -> Q1Grid | FourierGrid | LineGrid:
+    if dim == 1:
+        return LineGrid(dim, cells, length, bc)
+    return (Q1Grid if scheme == "q1" else FourierGrid)(dim, cells, length, bc)
+
+
+def conjugate_gradients(
+    apply: Operator, precondition: Operator, b: Array, allowed: Array, limit: int, start: Array | None = None
+) -> tuple[Array, Array, Array, Array]:
+    """Preconditioned conjugate gradients for B x J independent systems at once.
+
+    Every system has its own scalars and stops by itself as soon as r . P^-1 r <= ``allowed`` (B, J), so its answer
+    does not depend on the company it was solved in. Returns w, r, r . P^-1 r and the iterations that each one took.
+    """
+    w = np.zeros_like(b) if start is None else start
+    r = b.copy() if start is None else b - apply(start)
+    z = precondition(r)
+    p = z.copy()
+    rho = _dot(r, z)
+    active = rho > allowed
+    iterations = np.zeros(rho.shape, dtype=int)
+    scalar = (..., *(None,) * (b.ndim - 2))
+    for _ in range(limit):
+        if not active.any():
+            break
+        q = apply(p)
+        alpha = np.divide(rho, _dot(p, q), out=np.zeros_like(rho), where=active)
+        w += alpha[scalar] * p
+        q *= alpha[scalar]
+        r -= q
+        z = precondition(r)
+        fresh = _dot(r, z)
+        beta = np.divide(fresh, rho, out=np.zeros_like(rho), where=active)
+        p *= beta[scalar]
+        p += z
+        iterations += active
+        rho = np.where(active, fresh, rho)
+        active &= rho > allowed
+    return w, r, rho, iterations
+
+
+def _multigrid(
+    grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Array, tol: float
+) -> tuple[Array, Array, Array, Array]:
+    """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside."""
+    import pyamg
+
+    matrix = grid.matrix(stencil)
+    cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200).aspreconditioner()
+    shape = b.shape
+
+    def precondition(r: Array) -> Array:
+        return np.array([cycle @ column.ravel() for column in r[0]]).reshape(1, *shape)
+
+    def apply(p: Array) -> Array:
+        return np.array([matrix @ column.ravel() for column in p[0]]).reshape(1, *shape)
+
+    # The cycle is equivalent to the operator itself, so its r . z is the energy of the error up to a modest factor.
+    w, r, rho, steps = conjugate_gradients(apply, precondition, b[None], 0.1 * allowed[None], 200, start[None])
+    if (rho > 0.1 * allowed).any():
+        raise ConvergenceError(
+            f"neither the transform nor the multigrid iteration reached tol={tol}: energy of the error about "
+            f"{rho.max():.1e}, allowed {0.1 * allowed.min():.1e}"
+        )
+    return w[0], r[0], rho[0], steps[0]
+
+
+def _dot(u: Array, v: Array) -> Array:
+    return np.einsum("bjx,bjx->bj", u.reshape(*u.shape[:2], -1), v.reshape(*v.shape[:2], -1))
+
+
+def _dot_matrix(u: Array, v: Array) -> Array:
+    return u.reshape(*u.shape[:2], -1) @ v.reshape(*v.shape[:2], -1).swapaxes(1, 2)
+
+
+def _matrix(components: Array, d: int) -> Array:
+    """Tensors (B, d, d) from their stored components (B, 1) or (B, d*d)."""
+    return components[:, :, None] * np.eye(d) if components.shape[1] == 1 else components.reshape(-1, d, d)
+
+
+def _components(tensor: Array, count: int) -> Array:
+    """The inverse of ``_matrix``, with axes (B, c, 1, 1) to subtract from a sampled coefficient."""
+    flat = tensor[:, :1, :1] if count == 1 else tensor
+    return flat.reshape(len(tensor), count, 1, 1)
+
+
+def _as_field(value: Array, dim: int, count: int, points: int) -> Array:
+    """The medium's answer as (count or 1, c, points); the number of its leading axes says scalar or tensor."""
+    value = np.asarray(value)
+    expected = f"expected a scalar field that broadcasts to ({count}, {points}) or a tensor field ({dim}, {dim}, ...)"
+    if value.dtype.kind not in "fiub":
+        raise ValueError(f"the medium a(x, y) returned {value.dtype} values; real numbers are needed")
+    value = value.astype(float, copy=False)
+
+    def fits(shape: tuple[int, ...]) -> bool:
+        wanted = (count, points)[2 - len(shape) :] if shape else ()
+        return len(shape) <= 2 and all(s in (1, w) for s, w in zip(shape, wanted, strict=True))
+
+    if fits(value.shape):
+        components, trailing = 1, value.shape
+    elif value.shape[:2] == (dim, dim) and fits(value.shape[2:]):
+        components, trailing = dim * dim, value.shape[2:]
+    elif value.ndim >= 4 and value.shape[:4] == (dim,) * 4:
+        raise ValueError(f"the medium a(x, y) returned a stiffness field {value.shape}; a scalar cell problem {expected}")
+    else:
+        raise ValueError(f"the medium a(x, y) returned shape {value.shape}; {expected}")
+    value = value.reshape(components, *(1,) * (2 - len(trailing)), *trailing)
+    field = np.empty((value.shape[1], components, points))
+    field[:] = value.swapaxes(0, 1)
+    return field
+
+
+def _place(k: int, point: int, slow: Array, fast: Array) -> str:
+    x, y = (np.broadcast_to(v, (*v.shape[:1], max(v.shape[1], k + 1), max(v.shape[2], point + 1))) for v in (slow, fast))
+    return f"at x={x[:, k, point].tolist()}, y={y[:, k, point].tolist()}"
+
+
+def _check_finite(field: Array, slow: Array, fast: Array) -> None:
+    """Finite, symmetric, positive definite: or an error that says where not."""
+    if not np.isfinite(field.sum()):
+        k, _, point = np.argwhere(~np.isfinite(field))[0]
+        raise ValueError(f"the medium a(x, y) is not finite {_place(k, point, slow, fast)}: {field[k, :, point]}")
+    if field.shape[1] == 1:
+        if not field.min() > 0:
+            k, _, point = np.unravel_index(field.argmin(), field.shape)
+            raise ValueError(f"the medium a(x, y) must be positive; it is {field.min()} {_place(k, point, slow, fast)}")
+        return
+    d = math.isqrt(field.shape[1])
+    tensor = field.reshape(len(field), d, d, -1)
+    skew = np.abs(tensor - tensor.swapaxes(1, 2)).max(axis=(1, 2))
+    if skew.max() > 1e-10 * np.abs(field).max():
+        k, point = np.unravel_index(skew.argmax(), skew.shape)
+        raise ValueError(
+            f"the tensor a(x, y) must be symmetric here; {_place(k, point, slow, fast)} it is "
+            f"{tensor[k, :, :, point].tolist()}"
+        )
+    smallest = _smallest_eigenvalue(tensor)
+    if not smallest.min() > 0:
+        k, point = np.unravel_index(smallest.argmin(), smallest.shape)
+        raise ValueError(
+            f"the tensor a(x, y) must be positive definite; {_place(k, point, slow, fast)} it is "
+            f"{tensor[k, :, :, point].tolist()}"
+        )
+
+
+def _smallest_eigenvalue(tensor: Array) -> Array:
+    """Of symmetric tensors (B, d, d, P): (B, P)."""
+    if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
+        half_trace, half_gap = (tensor[:, 0, 0] + tensor[:, 1, 1]) / 2, (tensor[:, 0, 0] - tensor[:, 1, 1]) / 2
+        return half_trace - np.hypot(half_gap, tensor[:, 0, 1])
+    return np.linalg.eigvalsh(np.moveaxis(tensor, (1, 2), (-2, -1)))[..., 0]
+
+
+def _ellipticity(a: Array, diagonal: Array) -> tuple[Array, Array]:
+    """Smallest value and harmonic mean (B,) of the least lam(y) with a(y) >= lam(y) diag(diagonal)."""
+    if a.shape[1] == 1:
+        lam = a[:, 0].reshape(len(a), -1)
+        return lam.min(axis=1) / diagonal[:, 0], 1 / ((1 / lam).mean(axis=1) * diagonal[:, 0])
+    d, root = diagonal.shape[1], np.sqrt(diagonal)
+    scaled = a.reshape(len(a), d, d, -1) / (root[:, :, None] * root[:, None, :])[..., None]
+    lam = np.maximum(_smallest_eigenvalue(scaled), np.finfo(float).tiny)
+    return lam.min(axis=1), 1 / (1 / lam).mean(axis=1)

@@ -1,0 +1,418 @@
+"""Regular grids of a sampling domain: the discrete operators of the cell problem and what inverts them fast.
+
+A sampling domain is a cube of side ``length`` (in periods) centred at 0 and cut into ``cells`` elements per side. Three
+descriptions share one interface: ``Q1Grid`` (multilinear finite elements, any boundary condition), ``FourierGrid``
+(trigonometric polynomials, periodic) and ``LineGrid`` (one dimension, quadrature only).
+
+Array layouts, for B cell problems solved together with J right-hand sides each:
+
+    coefficient  (B, c, G, E)     c = 1 scalar or d*d tensor components, G quadrature points in each of E elements
+    nodal field  (B, J, n, ..., n)
+    gradient     (B, J, d, G, E)
+
+The constant-coefficient operator with diagonal tensor D is diagonal in a cosine/sine basis: K0 = T^-1 L(D) T^-T with
+T = t x ... x t (one small matrix t per axis). Only t depends on the boundary condition.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+import scipy.fft
+
+Array = np.ndarray
+Operator = Callable[[Array], Array]
+
+# A dense n x n transform by matrix product beats the fast one up to about this n (measured; 2-3 times at n = 32).
+DENSE_TRANSFORM = 48
+
+
+def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
+    """Apply a matrix along one of the ``dim`` trailing axes of a field."""
+    shape, n = field.shape, field.shape[field.ndim - dim + axis]
+    rest = int(np.prod(shape[field.ndim - dim + axis + 1 :]))
+    if rest == 1:
+        return (field.reshape(-1, n) @ matrix.T).reshape(*shape[:-1], len(matrix))
+    moved = matrix @ field.reshape(-1, n, rest)
+    return moved.reshape(*shape[: field.ndim - dim + axis], len(matrix), *shape[field.ndim - dim + axis + 1 :])
+
+
+def window_weights(edges: Array, reference: Array, size: float, window: str | tuple[str, float] = "box") -> Array:
+    r"""Weights (G, N) with sum(weights * f) = \int K(y) f(y) dy for f a polynomial on every element.
+
+    ``K`` has unit integral and lives on |y| < size/2: the box 1/size, or K_q(y) ~ (1/4 - (y/size)^2)^q. ``f`` is
+    the interpolant of its values at the points ``reference`` (G,) of [0, 1], mapped to the N elements between
+    ``edges`` (N+1,). Elements that the window cuts are integrated exactly over the part inside: counting points in
+    or out instead would stall the average near 1e-3.
+    """
+    h = edges[1] - edges[0]
+    start = np.clip((-size / 2 - edges[:-1]) / h, 0, 1)
+    stop = np.clip((size / 2 - edges[:-1]) / h, 0, 1)
+    order = 0.0 if window == "box" else float(window[1])
+    xi, weight = np.polynomial.legendre.leggauss(len(reference) + int(np.ceil(order)) + 2)
+    xi, weight = (xi + 1) / 2, weight / 2
+    s = start + (stop - start) * xi[:, None]  # (Q, N) quadrature points inside the window
+    y = edges[:-1] + h * s
+    kernel = np.clip(0.25 - (y / size) ** 2, 0, None) ** order * (stop - start) * weight[:, None]
+    lagrange = np.ones((len(reference), *s.shape))
+    for g, h_k in product(range(len(reference)), range(len(reference))):
+        if g != h_k:
+            lagrange[g] *= (s - reference[h_k]) / (reference[g] - reference[h_k])
+    weights = (lagrange * kernel).sum(axis=1)
+    return weights / kernel.sum()
+
+
+def multiply(a: Array, gradient: Array) -> Array:
+    """Flux a*gradient at the quadrature points: (B, c, G, E) x (B, J, d, G, E) -> (B, J, d, G, E)."""
+    d = gradient.shape[2]
+    if a.shape[1] == 1:
+        return a[:, None] * gradient
+    return np.einsum("bikge,bjkge->bjige", a.reshape(len(a), d, d, *a.shape[2:]), gradient)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """What the discretisations share: places of points, averages, and the transform that inverts K0."""
+
+    dim: int
+    cells: int
+    length: float
+    bc: str = "periodic"
+
+    @property
+    def h(self) -> float:
+        return self.length / self.cells
+
+    @property
+    def nodes(self) -> int:
+        """Unknowns per axis."""
+        return self.cells + {"periodic": 0, "dirichlet": -1, "neumann": 1}[self.bc]
+
+    @cached_property
+    def edges(self) -> Array:
+        """Coordinates (cells+1,) of the element boundaries along every axis, in periods, centre at 0."""
+        return self.length * (np.arange(self.cells + 1) / self.cells - 0.5)
+
+    @cached_property
+    def points(self) -> Array:
+        """Quadrature points (d, G*E): quadrature index first, elements in C order."""
+        line = self.edges[:-1] + self.h * self.reference[:, None]  # (g, N)
+        axes = []
+        for k in range(self.dim):
+            shape = [1] * (2 * self.dim)
+            shape[k], shape[self.dim + k] = line.shape
+            axes.append(np.broadcast_to(line.reshape(shape), self._point_shape).ravel())
+        return np.array(axes)
+
+    @property
+    def _point_shape(self) -> tuple[int, ...]:
+        return (len(self.reference),) * self.dim + (self.cells,) * self.dim
+
+    def window(self, size: float, window: str | tuple[str, float] = "box") -> Array:
+        """Averaging weights (G, E) of the tensor-product window: sum(weights * f) = <f>."""
+        line = window_weights(self.edges, self.reference, size, window)
+        weights = np.ones(self._point_shape)
+        for k in range(self.dim):
+            shape = [1] * (2 * self.dim)
+            shape[k], shape[self.dim + k] = line.shape
+            weights = weights * line.reshape(shape)
+        return weights.reshape(len(self.reference) ** self.dim, -1)
+
+    # -- the constant-coefficient operator and its inverse ---------------------------------------------------------
+
+    @cached_property
+    def frequencies(self) -> Array:
+        """Angles theta (n,) of the basis functions along one axis."""
+        first = 1 if self.bc == "dirichlet" else 0
+        return (2 if self.bc == "periodic" else 1) * np.pi * (first + np.arange(self.nodes)) / self.cells
+
+    @cached_property
+    def transform(self) -> Array:
+        """The matrix t (n, n) of one axis: discrete Hartley (periodic), sine (Dirichlet), cosine (Neumann).
+
+        The Neumann operator is not symmetric until its boundary rows are halved, K0 = W C^-1 L C, so its t carries
+        W^(-1/2): the half weights turn the orthonormal cosine matrix into the plain one.
+        """
+        if self.bc == "periodic":
+            angle = np.outer(self.frequencies, np.arange(self.cells))
+            return (np.cos(angle) + np.sin(angle)) / np.sqrt(self.cells)
+        if self.bc == "dirichlet":
+            return np.sqrt(2 / self.cells) * np.sin(np.outer(self.frequencies, np.arange(1, self.cells)))
+        t = np.sqrt(2 / self.cells) * np.cos(np.outer(self.frequencies, np.arange(self.cells + 1)))
+        t[[0, -1]] /= np.sqrt(2)
+        return t
+
+    @cached_property
+    def symbols(self) -> Array:
+        """Eigenvalues (d, n, ..., n) of the operators -d_k d_k, k = 1..d."""
+        stiffness, mass = self._symbols_1d
+        symbols = np.ones((self.dim, *(self.nodes,) * self.dim))
+        for k, j in product(range(self.dim), range(self.dim)):
+            symbols[k] *= (stiffness if j == k else mass).reshape([-1 if i == j else 1 for i in range(self.dim)])
+        return symbols
+
+    def preconditioner(self, diagonal: Array) -> Operator:
+        """The inverse of K0 for B constant tensors diag(diagonal), diagonal (B, d): r -> T^T L^-1 T r.
+
+        Constants (and, for even Fourier grids, the highest frequencies) have L = 0: they are left out, which keeps
+        every iterate orthogonal to them.
+        """
+        dense = self.nodes <= DENSE_TRANSFORM
+        half = self.bc == "periodic" and not dense  # the real FFT stores half of the frequencies
+        symbols = self.symbols[..., : self.nodes // 2 + 1] if half else self.symbols
+        inverse = np.tensordot(diagonal, symbols, axes=1)
+        np.divide(1.0, inverse, out=inverse, where=inverse > 1e-12 * inverse.max())
+        inverse[inverse == 0] = 0.0
+        inverse[:, symbols.sum(axis=0) <= 1e-12 * symbols.max()] = 0.0
+        inverse = inverse[:, None]
+        axes = tuple(range(-self.dim, 0))
+
+        def dense_transform(r: Array) -> Array:
+            for k in range(self.dim):
+                r = along(self.transform, r, k, self.dim)
+            r *= inverse
+            for k in range(self.dim):
+                r = along(self.transform.T, r, k, self.dim)
+            return r
+
+        def fast_transform(r: Array) -> Array:
+            if self.bc == "periodic":
+                spectrum = scipy.fft.rfftn(r, axes=axes)
+                spectrum *= inverse
+                return scipy.fft.irfftn(spectrum, s=r.shape[-self.dim :], axes=axes)
+            if self.bc == "dirichlet":
+                spectrum = scipy.fft.dstn(r, type=1, norm="ortho", axes=axes)
+                spectrum *= inverse
+                return scipy.fft.dstn(spectrum, type=1, norm="ortho", axes=axes, overwrite_x=True)
+            spectrum = scipy.fft.dctn(r * self._root_half, type=1, norm="ortho", axes=axes)
+            spectrum *= inverse
+            return scipy.fft.dctn(spectrum, type=1, norm="ortho", axes=axes, overwrite_x=True) * self._root_half
+
+        return dense_transform if dense else fast_transform
+
+    @cached_property
+    def _root_half(self) -> Array:
+        """W^(-1/2) of the Neumann grid: sqrt(2) on every boundary face."""
+        line = np.ones(self.nodes)
+        line[[0, -1]] = np.sqrt(2)
+        weight = np.ones((self.nodes,) * self.dim)
+        for k in range(self.dim):
+            weight = weight * line.reshape([-1 if i == k else 1 for i in range(self.dim)])
+        return weight
+
+    # -- nodal fields on the closed grid of (cells+1)^d points, which all boundary conditions share --------------------
+
+    def extend(self, field: Array) -> Array:
+        """Nodal unknowns -> values at all (cells+1)^d grid points (wrapped, or zero on the boundary)."""
+        if self.bc == "neumann":
+            return field
+        keep = field.ndim - self.dim
+        if self.bc == "dirichlet":
+            closed = np.zeros((*field.shape[:keep], *(self.cells + 1,) * self.dim))
+            closed[(..., *(slice(1, -1),) * self.dim)] = field
+            return closed
+        return np.pad(field, [(0, 0)] * keep + [(0, 1)] * self.dim, mode="wrap")
+
+    def restrict(self, closed: Array) -> Array:
+        """The transpose of ``extend``: a functional on all grid points -> on the unknowns."""
+        if self.bc == "neumann":
+            return closed
+        if self.bc == "dirichlet":
+            return closed[(..., *(slice(1, -1),) * self.dim)]
+        for k in range(-self.dim, 0):
+            closed = np.moveaxis(closed, k, 0)
+            folded = closed[:-1].copy()
+            folded[0] += closed[-1]
+            closed = np.moveaxis(folded, 0, k)
+        return np.ascontiguousarray(closed)
+
+
+@dataclass(frozen=True)
+class Q1Grid(_Grid):
+    """Multilinear finite elements with 2^d Gauss points in every element."""
+
+    reference = np.array([0.5 - 0.5 / np.sqrt(3), 0.5 + 0.5 / np.sqrt(3)])
+
+    @cached_property
+    def _symbols_1d(self) -> tuple[Array, Array]:
+        cos = np.cos(self.frequencies)
+        return (2 - 2 * cos) / self.h, self.h * (2 + cos) / 3
+
+    @cached_property
+    def corners(self) -> list[tuple[int, ...]]:
+        return list(product((0, 1), repeat=self.dim))
+
+    @cached_property
+    def shape_gradients(self) -> Array:
+        """Gradients (corner, d, G) of the 2^d shape functions at the Gauss points."""
+        value = np.array([1 - self.reference, self.reference])  # (corner, point) in one dimension
+        slope = np.array([[-1.0, -1.0], [1.0, 1.0]]) / self.h
+        table = np.empty((len(self.corners), self.dim, len(self.corners)))
+        for (c, corner), (g, gauss) in product(enumerate(self.corners), enumerate(self.corners)):
+            for i in range(self.dim):
+                factors = [(slope if k == i else value)[corner[k], gauss[k]] for k in range(self.dim)]
+                table[c, i, g] = np.prod(factors)
+        return table
+
+    @property
+    def _point_weight(self) -> float:
+        return (self.h / 2) ** self.dim
+
+    def _element(self, corner: tuple[int, ...]) -> tuple:
+        """The slice of the closed grid that holds one corner of every element."""
+        return (..., *(slice(c, c + self.cells) for c in corner))
+
+    def _scatter(self, values: Array) -> Array:
+        """Add corner values (..., corner, E) of all elements into the unknowns."""
+        closed = np.zeros((*values.shape[:-2], *(self.cells + 1,) * self.dim))
+        values = values.reshape(*values.shape[:-1], *(self.cells,) * self.dim)
+        for c, corner in enumerate(self.corners):
+            closed[self._element(corner)] += values[(..., c, *(slice(None),) * self.dim)]
+        return self.restrict(closed)
+
+    def load(self, a: Array) -> Array:
+        """Functionals v -> int (a e_j) . grad v, for j = 1..d: (B, c, G, E) -> (B, d, nodes)."""
+        d, g = self.dim, len(self.corners)
+        if a.shape[1] == 1:
+            table = self.shape_gradients.transpose(1, 0, 2)  # (j, corner, g)
+        else:
+            table = np.einsum("cig,jk->jcikg", self.shape_gradients, np.eye(d))
+        table = self._point_weight * table.reshape(d * g, -1)
+        return self._scatter((table @ a.reshape(len(a), -1, a.shape[-1])).reshape(len(a), d, g, -1))
+
+    def divergence(self, flux: Array) -> Array:
+        """Functional v -> int flux . grad v: (B, J, d, G, E) -> (B, J, nodes)."""
+        table = self._point_weight * self.shape_gradients.reshape(len(self.corners), -1)
+        return self._scatter(table @ flux.reshape(*flux.shape[:2], -1, flux.shape[-1]))
+
+    def gradient(self, field: Array) -> Array:
+        """Gradient at the Gauss points: (B, J, nodes) -> (B, J, d, G, E)."""
+        closed = self.extend(field)
+        values = np.stack([closed[self._element(c)].reshape(*field.shape[:2], -1) for c in self.corners], axis=2)
+        table = self.shape_gradients.reshape(len(self.corners), -1).T
+        return (table @ values).reshape(*field.shape[:2], self.dim, len(self.corners), -1)
+
+    def stencil(self, a: Array) -> Array:
+        """The operator v -> int a grad w . grad v as 3^d couplings of every node: (B, c, G, E) -> (B, 3^d, nodes).
+
+        Assembled once, it makes an iteration as cheap for tensors at Gauss points as for one number per element.
+        """
+        d, g = self.dim, self.shape_gradients
+        flat = a.reshape(len(a), -1, a.shape[-1])
+        closed = np.zeros((len(a), 3**d, *(self.cells + 1,) * d))
+        for alpha, corner in enumerate(self.corners):
+            if a.shape[1] == 1:
+                table = np.einsum("ig,big->bg", g[alpha], g)
+            else:
+                table = np.einsum("ig,bkg->bikg", g[alpha], g)
+            couplings = self._point_weight * table.reshape(len(g), -1) @ flat
+            couplings = couplings.reshape(len(a), len(g), *(self.cells,) * d)
+            for beta, other in enumerate(self.corners):
+                offset = np.ravel_multi_index([1 + o - c for o, c in zip(other, corner, strict=True)], (3,) * d)
+                closed[:, offset][self._element(corner)] += couplings[:, beta]
+        return self.restrict(closed)
+
+    def operator(self, stencil: Array) -> Operator:
+        """w (B, J, nodes) -> K w. Fields are padded by one layer so that all couplings act on flat, contiguous memory."""
+        d, n, batch = self.dim, self.nodes, len(stencil)
+        width = n + 2
+        strides = width ** np.arange(d - 1, -1, -1)
+        margin, total = int(strides.sum()), width**d
+        shifts = [int(np.dot(s, strides)) for s in product((-1, 0, 1), repeat=d)]
+        inside = (..., *(slice(1, -1),) * d)
+        padded = np.zeros((batch, 3**d, *(width,) * d))
+        padded[inside] = stencil
+        couplings = np.ascontiguousarray(padded.reshape(batch, 3**d, 1, total)[..., margin : total - margin])
+        del padded
+
+        def apply(field: Array) -> Array:
+            w = np.zeros((*field.shape[:2], *(width,) * d))
+            w[inside] = field
+            if self.bc == "periodic":
+                for k in range(d):
+                    view = np.moveaxis(w, 2 + k, 0)
+                    view[0], view[-1] = view[-2], view[1]
+            w = w.reshape(*field.shape[:2], total)
+            out = np.zeros_like(w)
+            core = out[..., margin : total - margin]
+            scratch = np.empty_like(core)
+            for s, shift in enumerate(shifts):
+                np.multiply(couplings[:, s], w[..., margin + shift : total - margin + shift], out=scratch)
+                core += scratch
+            return np.ascontiguousarray(out.reshape(*field.shape[:2], *(width,) * d)[inside])
+
+        return apply
+
+    def matrix(self, stencil: Array):
+        """One problem's stencil (3^d, nodes) as a SciPy CSR matrix, for solvers that need one."""
+        import scipy.sparse
+
+        d, n = self.dim, self.nodes
+        number = np.pad(np.arange(n**d).reshape((n,) * d), 1, mode="wrap" if self.bc == "periodic" else "constant",
+                        **({} if self.bc == "periodic" else {"constant_values": -1}))
+        columns = np.stack([number[tuple(slice(1 + o, 1 + o + n) for o in s)].ravel()
+                            for s in product((-1, 0, 1), repeat=d)])
+        rows = np.broadcast_to(np.arange(n**d), columns.shape)
+        keep = columns >= 0
+        entries = (stencil.reshape(3**d, -1)[keep], (rows[keep], columns[keep]))
+        return scipy.sparse.coo_matrix(entries, shape=(n**d, n**d)).tocsr()
+
+
+@dataclass(frozen=True)
+class FourierGrid(_Grid):
+    """Trigonometric polynomials with the trapezoidal rule on their grid: spectral for smooth coefficients.
+
+    Derivatives are one small dense matrix per axis; the grids that smooth media need are too small for an FFT to win.
+    """
+
+    reference = np.array([0.0])
+
+    @cached_property
+    def wavenumbers(self) -> Array:
+        k = np.fft.fftfreq(self.cells, d=self.h) * 2 * np.pi
+        if self.cells % 2 == 0:
+            k[self.cells // 2] = 0.0  # the derivative of the highest cosine vanishes on the grid
+        return k
+
+    @cached_property
+    def derivative(self) -> Array:
+        """The matrix (n, n) that differentiates trigonometric interpolants along one axis."""
+        return np.real(np.fft.ifft(1j * self.wavenumbers[:, None] * np.fft.fft(np.eye(self.cells), axis=0), axis=0))
+
+    @cached_property
+    def _symbols_1d(self) -> tuple[Array, Array]:
+        return self.h * self.wavenumbers**2, np.full(self.cells, self.h)
+
+    def gradient(self, field: Array) -> Array:
+        parts = [along(self.derivative, field, k, self.dim) for k in range(self.dim)]
+        return np.stack(parts, axis=2).reshape(*field.shape[:2], self.dim, 1, -1)
+
+    def divergence(self, flux: Array) -> Array:
+        flux = flux.reshape(*flux.shape[:3], *(self.cells,) * self.dim)
+        parts = [along(self.derivative.T, flux[:, :, k], k, self.dim) for k in range(self.dim)]
+        return self.h**self.dim * sum(parts)
+
+    def load(self, a: Array) -> Array:
+        d = self.dim
+        columns = np.zeros((len(a), d, d, *a.shape[2:]))  # (B, j, i, G, E): column j of the tensor
+        if a.shape[1] == 1:
+            for j in range(d):
+                columns[:, j, j] = a[:, 0]
+        else:
+            columns[:] = a.reshape(len(a), d, d, *a.shape[2:]).swapaxes(1, 2)
+        return self.divergence(columns)
+
+    def stencil(self, a: Array) -> Array:
+        return a  # nothing to assemble: the operator acts through the derivatives
+
+    def operator(self, a: Array) -> Operator:
+        return lambda field: self.divergence(multiply(a, self.gradient(field)))
+
+
+@dataclass(frozen=True)
+class LineGrid(_Grid):
+    """One dimension: the flux is constant, so all that is needed is a quadrature (ten Gauss points per element)."""
+
+    reference = (np.polynomial.legendre.leggauss(10)[0] + 1) / 2
