@@ -22,7 +22,8 @@ from hmm_core.grid import Array, FourierGrid, LineGrid, Operator, Q1Grid, multip
 Medium = Callable[[Array, Array], Array]
 
 CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
-ROUGH = 2**22  # work (unknowns x iterations) after which a field that has not converged is handed to multigrid
+PATIENCE = 60  # transform-preconditioned iterations before a rough field is handed to multigrid (measured crossover) ...
+SMALL = 2**18  # ... or as many as make this much work (unknowns x iterations): multigrid's set-up dwarfs a small cell
 LIMIT = 2000  # iterations after which nothing more is hoped for
 
 
@@ -265,13 +266,14 @@ class CellProblem:
         apply, precondition = grid.operator(stencil), grid.preconditioner(diagonal)
         b = -grid.load(a - _components(mean, a.shape[1]))
         allowed = self._allowed_energy(low, harmonic, diagonal)  # of the error, (B, d)
-        limit = LIMIT if self.scheme == "fourier" else min(LIMIT, max(50, ROUGH // (d * grid.nodes**d)))
-        w, r, rho, iterations = conjugate_gradients(apply, precondition, b, low[:, None] * allowed, limit)
+        target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
+        limit = LIMIT if self.scheme == "fourier" else max(PATIENCE, SMALL // (d * grid.nodes**d))
+        w, r, rho, iterations = conjugate_gradients(apply, precondition, b, target, limit)
         solver = np.full(len(a), {"periodic": "fft", "dirichlet": "dst", "neumann": "dct"}[self.bc] + "-cg", dtype=object)
         if self.scheme == "fourier":
             solver[:] = "fourier-cg"
         residual = np.sqrt(rho / (diagonal * grid.length**d)).max(axis=1)
-        slow = (rho > low[:, None] * allowed).any(axis=1)
+        slow = (rho > target).any(axis=1)
         if slow.any() and self.scheme == "fourier":
             raise ConvergenceError(
                 f"scheme='fourier' did not reach tol={self.tol} in {LIMIT} iterations (residual {residual.max():.1e}, "
@@ -282,6 +284,8 @@ class CellProblem:
             residual[k] = np.sqrt(rho_k / (diagonal[k] * grid.length**d)).max()
             iterations[k] += steps
             solver[k] = "amg-cg"
+        if not self._energy_form:
+            _refuse_drift(apply, precondition, b, w, r, target, self.tol)
         tensor, gradients = self._average(a, mean, b, w, r)
         fields = self._closed_correctors(w, gradients) if correctors else None
         return tensor, iterations.max(axis=1), residual, solver, fields
@@ -392,6 +396,19 @@ def conjugate_gradients(
         rho = np.where(active, fresh, rho)
         active &= rho > allowed
     return w, r, rho, iterations
+
+
+def _refuse_drift(
+    apply: Operator, precondition: Operator, b: Array, w: Array, r: Array, target: Array, tol: float
+) -> None:
+    """Near round-off the iteration's own residual keeps falling while the true one does not: compare them once."""
+    drift = b - apply(w) - r
+    size = _dot(drift, precondition(drift))
+    if (size > target).any():
+        raise ConvergenceError(
+            f"tol={tol} cannot be reached in double precision for this medium: the residual stalls at "
+            f"{np.sqrt((size / target).max()):.1e} times what that tolerance needs"
+        )
 
 
 def _multigrid(

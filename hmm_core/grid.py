@@ -216,17 +216,15 @@ class _Grid:
         return np.pad(field, [(0, 0)] * keep + [(0, 1)] * self.dim, mode="wrap")
 
     def restrict(self, closed: Array) -> Array:
-        """The transpose of ``extend``: a functional on all grid points -> on the unknowns."""
+        """The transpose of ``extend``: a functional on all grid points -> on the unknowns (a view; may overwrite)."""
         if self.bc == "neumann":
             return closed
         if self.bc == "dirichlet":
             return closed[(..., *(slice(1, -1),) * self.dim)]
         for k in range(-self.dim, 0):
-            closed = np.moveaxis(closed, k, 0)
-            folded = closed[:-1].copy()
-            folded[0] += closed[-1]
-            closed = np.moveaxis(folded, 0, k)
-        return np.ascontiguousarray(closed)
+            face = np.moveaxis(closed, k, 0)
+            face[0] += face[-1]
+        return closed[(..., *(slice(0, -1),) * self.dim)]
 
 
 @dataclass(frozen=True)
@@ -270,7 +268,7 @@ class Q1Grid(_Grid):
         values = values.reshape(*values.shape[:-1], *(self.cells,) * self.dim)
         for c, corner in enumerate(self.corners):
             closed[self._element(corner)] += values[(..., c, *(slice(None),) * self.dim)]
-        return self.restrict(closed)
+        return np.ascontiguousarray(self.restrict(closed))
 
     def load(self, a: Array) -> Array:
         """Functionals v -> int (a e_j) . grad v, for j = 1..d: (B, c, G, E) -> (B, d, nodes)."""
