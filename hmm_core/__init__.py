@@ -5,6 +5,7 @@
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
     compare           what one would use instead: DNS, homogenization, MsFEM
+    figures, demos    what the notebooks show and move
 
 Names are imported when first used, so ``import hmm_core`` costs nothing that a session does not need.
 """
@@ -12,27 +13,45 @@ Names are imported when first used, so ``import hmm_core`` costs nothing that a 
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.1.0"
+__all__ = [
+    "Answer",
+    "CellClosure",
+    "CellProblem",
+    "ConvergenceError",
+    "ExactClosure",
+    "MicroSolution",
+    "Solution",
+    "cell",
+    "closure",
+    "compare",
+    "demos",
+    "exact",
+    "figures",
+    "grid",
+    "macro",
+    "macro_basis",
+    "media",
+    "solve_elliptic",
+]
+
 _HOME = {
-    "CellProblem": "cell",
-    "MicroSolution": "cell",
-    "ConvergenceError": "cell",
     "Answer": "closure",
-    "ExactClosure": "closure",
     "CellClosure": "closure",
+    "CellProblem": "cell",
+    "ConvergenceError": "cell",
+    "ExactClosure": "closure",
+    "MicroSolution": "cell",
+    "Solution": "macro",
     "macro_basis": "macro",
     "solve_elliptic": "macro",
-    "Solution": "macro",
 }
-_MODULES = ("media", "exact", "grid", "cell", "closure", "macro", "compare", "figures", "demos")
-
-__all__ = [*_HOME, *_MODULES]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in _MODULES:
+    if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'hmm_core' has no attribute {name!r}")
 

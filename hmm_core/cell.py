@@ -224,7 +224,7 @@ class CellProblem:
         y = self.grid.points[:, None, :: max(1, self.grid.points.shape[1] // 64)]
         try:
             here, there = (np.asarray(a(np.full((self.dim, 1, 1), value), y)) for value in (0.0, 0.382))
-        except Exception:  # the medium is evaluated again in earnest, and its error reported there
+        except Exception:  # noqa: BLE001  the medium is evaluated again in earnest, and its error reported there
             return
         if here.shape == there.shape and not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
             raise ValueError("the medium depends on x: say at which macro points, effective_tensor(a, x=...)")
