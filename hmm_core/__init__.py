@@ -1,7 +1,8 @@
 """Heterogeneous Multiscale Method: macro solvers that ask local micro simulations for the flux they do not know.
 
     media, exact      oscillating coefficients; closed forms and bounds to compare with
-    grid, cell        regular-grid operators; cell problems on sampling domains
+    sampling, grid    media on sampling domains; regular-grid operators and the transforms that invert them
+    cell              cell problems: from a medium to its effective tensor
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
     compare           what one would use instead: DNS, homogenization, MsFEM
@@ -32,6 +33,7 @@ __all__ = [
     "macro",
     "macro_basis",
     "media",
+    "sampling",
     "solve_elliptic",
 ]
 

@@ -10,20 +10,19 @@ and answer with A = <a grad u> <grad u>^-1, u_j = y_j + w_j, averaged over the i
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
 
 from hmm_core.grid import Array, FourierGrid, LineGrid, Operator, Q1Grid, multiply
-
-Medium = Callable[[Array, Array], Array]
+from hmm_core.sampling import Medium, ellipticity, sample
 
 CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
-PATIENCE = 60  # transform-preconditioned iterations before a rough field is handed to multigrid (measured crossover) ...
-SMALL = 2**18  # ... or as many as make this much work (unknowns x iterations): multigrid's set-up dwarfs a small cell
+PATIENCE = 60  # iterations before a rough field is handed to multigrid (the crossover, measured) ...
+SMALL = 2**18  # ... or as many as make this much work, unknowns x iterations: multigrid's set-up dwarfs a small cell
 LIMIT = 2000  # iterations after which nothing more is hoped for
 
 
@@ -136,7 +135,7 @@ class CellProblem:
         """Elements per side of the solved domain."""
         return max(2, math.ceil(self.n * (self.size + 2 * self.buffer) - 1e-9))
 
-    @cached_property
+    @property
     def grid(self) -> Q1Grid | FourierGrid | LineGrid:
         return _grid(self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc, self.scheme)
 
@@ -212,7 +211,9 @@ class CellProblem:
             raise ValueError("x is complex; macro points are real")
         x = np.asarray(x, dtype=float)
         if x.ndim == 0 or x.shape[0] != self.dim:
-            raise ValueError(f"x has shape {x.shape}; a cell problem with dim={self.dim} takes points ({self.dim}, ...)")
+            raise ValueError(
+                f"x has shape {x.shape}; a cell problem with dim={self.dim} takes points ({self.dim}, ...)"
+            )
         if not np.isfinite(x).all():
             raise ValueError(f"x holds {x[~np.isfinite(x)][0]}; macro points must be finite")
         if x.size == 0:
@@ -235,15 +236,7 @@ class CellProblem:
         for first in range(0, macro.shape[1], self._chunk):
             x = macro[:, first : first + self._chunk, None]
             slow, fast = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
-            try:
-                value = a(slow, fast)
-            except Exception as error:
-                raise ValueError(
-                    f"the medium a(x, y) raised {type(error).__name__} for x of shape {slow.shape} and y of shape "
-                    f"{fast.shape}: {error}"
-                ) from error
-            field = _as_field(value, self.dim, x.shape[1], eta.shape[2])
-            _check_finite(field, slow, fast)
+            field = sample(a, slow, fast)
             yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim)
 
     # -- the solver ------------------------------------------------------------------------------------------------------
@@ -260,7 +253,7 @@ class CellProblem:
         grid, d = self.grid, self.dim
         mean = _matrix(a.mean(axis=(2, 3)), d)
         diagonal = np.einsum("bii->bi", mean)
-        low, harmonic = _ellipticity(a, diagonal)
+        low, harmonic = ellipticity(a, diagonal)
 
         stencil = grid.stencil(a)
         apply, precondition = grid.operator(stencil), grid.preconditioner(diagonal)
@@ -269,9 +262,8 @@ class CellProblem:
         target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
         limit = LIMIT if self.scheme == "fourier" else max(PATIENCE, SMALL // (d * grid.nodes**d))
         w, r, rho, iterations = conjugate_gradients(apply, precondition, b, target, limit)
-        solver = np.full(len(a), {"periodic": "fft", "dirichlet": "dst", "neumann": "dct"}[self.bc] + "-cg", dtype=object)
-        if self.scheme == "fourier":
-            solver[:] = "fourier-cg"
+        transform = {"periodic": "fft", "dirichlet": "dst", "neumann": "dct"}[self.bc]
+        solver = np.full(len(a), f"{'fourier' if self.scheme == 'fourier' else transform}-cg", dtype=object)
         residual = np.sqrt(rho / (diagonal * grid.length**d)).max(axis=1)
         slow = (rho > target).any(axis=1)
         if slow.any() and self.scheme == "fourier":
@@ -324,9 +316,7 @@ class CellProblem:
         return np.linalg.solve(given.swapaxes(1, 2), flux.swapaxes(1, 2)).swapaxes(1, 2), given
 
     def _closed_correctors(self, w: Array, gradients: Array) -> Array:
-        fields = self.grid.extend(w) if self.scheme == "q1" else np.pad(
-            w, [(0, 0), (0, 0)] + [(0, 1)] * self.dim, mode="wrap"
-        )
+        fields = self.grid.extend(w)
         if self.bc == "neumann":
             y = np.array(np.meshgrid(*[self.grid.edges] * self.dim, indexing="ij"))
             fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
@@ -454,81 +444,3 @@ def _components(tensor: Array, count: int) -> Array:
     """The inverse of ``_matrix``, with axes (B, c, 1, 1) to subtract from a sampled coefficient."""
     flat = tensor[:, :1, :1] if count == 1 else tensor
     return flat.reshape(len(tensor), count, 1, 1)
-
-
-def _as_field(value: Array, dim: int, count: int, points: int) -> Array:
-    """The medium's answer as (count or 1, c, points); the number of its leading axes says scalar or tensor."""
-    value = np.asarray(value)
-    expected = f"expected a scalar field that broadcasts to ({count}, {points}) or a tensor field ({dim}, {dim}, ...)"
-    if value.dtype.kind not in "fiub":
-        raise ValueError(f"the medium a(x, y) returned {value.dtype} values; real numbers are needed")
-    value = value.astype(float, copy=False)
-
-    def fits(shape: tuple[int, ...]) -> bool:
-        wanted = (count, points)[2 - len(shape) :] if shape else ()
-        return len(shape) <= 2 and all(s in (1, w) for s, w in zip(shape, wanted, strict=True))
-
-    if fits(value.shape):
-        components, trailing = 1, value.shape
-    elif value.shape[:2] == (dim, dim) and fits(value.shape[2:]):
-        components, trailing = dim * dim, value.shape[2:]
-    elif value.ndim >= 4 and value.shape[:4] == (dim,) * 4:
-        raise ValueError(f"the medium a(x, y) returned a stiffness field {value.shape}; a scalar cell problem {expected}")
-    else:
-        raise ValueError(f"the medium a(x, y) returned shape {value.shape}; {expected}")
-    value = value.reshape(components, *(1,) * (2 - len(trailing)), *trailing)
-    field = np.empty((value.shape[1], components, points))
-    field[:] = value.swapaxes(0, 1)
-    return field
-
-
-def _place(k: int, point: int, slow: Array, fast: Array) -> str:
-    x, y = (np.broadcast_to(v, (*v.shape[:1], max(v.shape[1], k + 1), max(v.shape[2], point + 1))) for v in (slow, fast))
-    return f"at x={x[:, k, point].tolist()}, y={y[:, k, point].tolist()}"
-
-
-def _check_finite(field: Array, slow: Array, fast: Array) -> None:
-    """Finite, symmetric, positive definite: or an error that says where not."""
-    if not np.isfinite(field.sum()):
-        k, _, point = np.argwhere(~np.isfinite(field))[0]
-        raise ValueError(f"the medium a(x, y) is not finite {_place(k, point, slow, fast)}: {field[k, :, point]}")
-    if field.shape[1] == 1:
-        if not field.min() > 0:
-            k, _, point = np.unravel_index(field.argmin(), field.shape)
-            raise ValueError(f"the medium a(x, y) must be positive; it is {field.min()} {_place(k, point, slow, fast)}")
-        return
-    d = math.isqrt(field.shape[1])
-    tensor = field.reshape(len(field), d, d, -1)
-    skew = np.abs(tensor - tensor.swapaxes(1, 2)).max(axis=(1, 2))
-    if skew.max() > 1e-10 * np.abs(field).max():
-        k, point = np.unravel_index(skew.argmax(), skew.shape)
-        raise ValueError(
-            f"the tensor a(x, y) must be symmetric here; {_place(k, point, slow, fast)} it is "
-            f"{tensor[k, :, :, point].tolist()}"
-        )
-    smallest = _smallest_eigenvalue(tensor)
-    if not smallest.min() > 0:
-        k, point = np.unravel_index(smallest.argmin(), smallest.shape)
-        raise ValueError(
-            f"the tensor a(x, y) must be positive definite; {_place(k, point, slow, fast)} it is "
-            f"{tensor[k, :, :, point].tolist()}"
-        )
-
-
-def _smallest_eigenvalue(tensor: Array) -> Array:
-    """Of symmetric tensors (B, d, d, P): (B, P)."""
-    if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
-        half_trace, half_gap = (tensor[:, 0, 0] + tensor[:, 1, 1]) / 2, (tensor[:, 0, 0] - tensor[:, 1, 1]) / 2
-        return half_trace - np.hypot(half_gap, tensor[:, 0, 1])
-    return np.linalg.eigvalsh(np.moveaxis(tensor, (1, 2), (-2, -1)))[..., 0]
-
-
-def _ellipticity(a: Array, diagonal: Array) -> tuple[Array, Array]:
-    """Smallest value and harmonic mean (B,) of the least lam(y) with a(y) >= lam(y) diag(diagonal)."""
-    if a.shape[1] == 1:
-        lam = a[:, 0].reshape(len(a), -1)
-        return lam.min(axis=1) / diagonal[:, 0], 1 / ((1 / lam).mean(axis=1) * diagonal[:, 0])
-    d, root = diagonal.shape[1], np.sqrt(diagonal)
-    scaled = a.reshape(len(a), d, d, -1) / (root[:, :, None] * root[:, None, :])[..., None]
-    lam = np.maximum(_smallest_eigenvalue(scaled), np.finfo(float).tiny)
-    return lam.min(axis=1), 1 / (1 / lam).mean(axis=1)

@@ -348,10 +348,15 @@ class Q1Grid(_Grid):
         import scipy.sparse
 
         d, n = self.dim, self.nodes
-        number = np.pad(np.arange(n**d).reshape((n,) * d), 1, mode="wrap" if self.bc == "periodic" else "constant",
-                        **({} if self.bc == "periodic" else {"constant_values": -1}))
-        columns = np.stack([number[tuple(slice(1 + o, 1 + o + n) for o in s)].ravel()
-                            for s in product((-1, 0, 1), repeat=d)])
+        number = np.pad(
+            np.arange(n**d).reshape((n,) * d),
+            1,
+            mode="wrap" if self.bc == "periodic" else "constant",
+            **({} if self.bc == "periodic" else {"constant_values": -1}),
+        )
+        columns = np.stack(
+            [number[tuple(slice(1 + o, 1 + o + n) for o in s)].ravel() for s in product((-1, 0, 1), repeat=d)]
+        )
         rows = np.broadcast_to(np.arange(n**d), columns.shape)
         keep = columns >= 0
         entries = (stencil.reshape(3**d, -1)[keep], (rows[keep], columns[keep]))

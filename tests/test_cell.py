@@ -249,7 +249,9 @@ def test_cut_elements_keep_second_order(bc):
 def test_fourier_is_spectral():
     errors = []
     for n in (8, 16, 24, 32):
-        tensor = hmm.CellProblem(scheme="fourier", n=n, tol=1e-13).effective_tensor(lambda x, y: 2 + sin(y[0]) * sin(y[1]))
+        tensor = hmm.CellProblem(scheme="fourier", n=n, tol=1e-13).effective_tensor(
+            lambda x, y: 2 + sin(y[0]) * sin(y[1])
+        )
         errors.append(abs(tensor[0, 0] - 1.935359234812))
     assert errors[0] < 1e-4 and errors[1] < 1e-8 and errors[2] < 2e-12
 
@@ -316,7 +318,9 @@ def test_random_cells_of_contrast_a_thousand_in_a_batch():
     micro = hmm.CellProblem(n=64).solve(medium, x=x)
     assert micro.solver[0] == "fft-cg" and "amg-cg" in micro.solver
     for k, field in enumerate(fields):
-        np.testing.assert_allclose(micro.tensor[..., k], hmm.CellProblem(n=64).effective_tensor(tiles(field)), rtol=1e-12)
+        np.testing.assert_allclose(
+            micro.tensor[..., k], hmm.CellProblem(n=64).effective_tensor(tiles(field)), rtol=1e-12
+        )
 
 
 def test_fourier_on_a_jump_says_so():
@@ -413,7 +417,12 @@ def test_three_dimensional_medium_without_third_variable_is_two_dimensional():
 
 @pytest.mark.parametrize(
     "kwargs",
-    ({"n": 16}, {"n": 16, "bc": "dirichlet", "buffer": 0.2}, {"n": 16, "bc": "neumann"}, {"n": 12, "scheme": "fourier"}),
+    (
+        {"n": 16},
+        {"n": 16, "bc": "dirichlet", "buffer": 0.2},
+        {"n": 16, "bc": "neumann"},
+        {"n": 12, "scheme": "fourier"},
+    ),
 )
 def test_one_batch_is_many_singles(kwargs):
     x = np.random.default_rng(0).random((2, 300))
@@ -502,7 +511,8 @@ def test_textbook_flux_average(bc):
     exact = np.diag([3.946496219918, 3.341601662015])
     errors = {
         average: np.abs(
-            hmm.CellProblem(n=24, bc=bc, size=6.4, window=("smooth", 3), average=average).effective_tensor(hou_wu) - exact
+            hmm.CellProblem(n=24, bc=bc, size=6.4, window=("smooth", 3), average=average).effective_tensor(hou_wu)
+            - exact
         ).max()
         for average in ("ratio", "flux")
     }
