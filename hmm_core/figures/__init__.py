@@ -1,0 +1,77 @@
+"""Figures of the course. A figure is two functions: one computes its arrays, one draws them.
+
+``xxx_data(...)`` returns a dict of arrays, which ``tests/reference`` holds and the tests compare; ``xxx(data)`` draws a
+matplotlib Figure from nothing else. ``FIGURES`` lists them all by name. One module per chapter; what chapters
+share is here.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+Array = np.ndarray
+Data = dict[str, Array]
+
+STYLE = str(Path(__file__).with_name("hmm.mplstyle"))
+
+# name: (module, function that computes, function that draws)
+FIGURES: dict[str, tuple[str, str, str]] = {}
+
+
+def load(name: str) -> tuple[Callable[..., Data], Callable[..., Any]]:
+    """The two functions of a figure, by its name in ``FIGURES``."""
+    module, compute, draw = FIGURES[name]
+    home = import_module(f"{__name__}.{module}")
+    return getattr(home, compute), getattr(home, draw)
+
+
+def use_style() -> None:
+    """Set the look of the course for the session (the first cell of every chapter)."""
+    plt.style.use(STYLE)
+
+
+def canvas(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
+    """A figure in the course's style with its axes; closed for pyplot, so that a notebook shows it once."""
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(rows, columns, **options)
+        plt.close(figure)
+    return figure, axes
+
+
+def fit_rate(x: Array, error: Array) -> float:
+    """Least-squares slope of log(error) against log(x): error ~ x^rate."""
+    x, error = np.asarray(x, dtype=float), np.asarray(error, dtype=float)
+    if x.shape != error.shape or x.size < 2 or not ((x > 0).all() and (error > 0).all()):
+        raise ValueError(f"a rate needs two or more positive pairs; got x={x}, error={error}")
+    return float(np.polyfit(np.log(x), np.log(error), 1)[0])
+
+
+def rate_plot(ax: Any, x: Array, error: Array, label: str, expected: float | None = None, **style: Any) -> float:
+    """Log-log error against a parameter: fitted slope in the legend, expected slope as a grey line. Returns the fit."""
+    rate = fit_rate(x, error)
+    ax.loglog(x, error, marker="o", label=f"{label}: slope {rate:.2f}", **style)
+    if expected is not None:
+        x = np.asarray(x, dtype=float)
+        ax.loglog(
+            x,
+            0.6 * np.min(error) * (x / x[np.argmin(error)]) ** expected,
+            color="0.55",
+            lw=1,
+            ls="--",
+            label=f"slope {expected:g} expected",
+        )
+    ax.legend()
+    return rate
+
+
+def field_plot(ax: Any, field: Array, extent: tuple[float, float, float, float], title: str = "", **style: Any) -> Any:
+    """A field on a square grid, first axis = x_1, as an image with equal axes and a colour bar."""
+    image = ax.imshow(np.asarray(field).T, extent=extent, origin="lower", **style)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    ax.set_title(title)
+    ax.grid(False)
+    return image
