@@ -59,12 +59,17 @@ def as_tensor(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> 
 # -- means ---------------------------------------------------------------------------------------------------------------
 
 
-def _mean(values: ArrayLike | Profile, weights: ArrayLike | None, transform: Callable[[ArrayLike], Array]) -> Array:
+def _mean(
+    values: ArrayLike | Profile,
+    weights: ArrayLike | None,
+    transform: Callable[[ArrayLike], Array],
+    names: tuple[str, str] = ("values", "weights"),
+) -> Array:
     """<transform(a)> over phases (first axis, with weights) or along a profile (adaptive Gauss-Kronrod quadrature)."""
     if not callable(values):
         transformed = np.array([transform(v) for v in values])
-        return np.tensordot(fractions_of(weights, len(transformed), "weights"), transformed, axes=1)[()]
-    require(weights is None, "weights", weights, "must be None for a profile, which is averaged by quadrature")
+        return np.tensordot(fractions_of(weights, len(transformed), names[1]), transformed, axes=1)[()]
+    require(weights is None, names[1], weights, "must be None for a profile, which is averaged by quadrature")
 
     def integrand(t: float) -> Array:
         return np.asarray(transform(values(t)), dtype=float)
@@ -72,7 +77,7 @@ def _mean(values: ArrayLike | Profile, weights: ArrayLike | None, transform: Cal
     scale = max(np.abs(integrand(t)).max() for t in (0.12, 0.47, 0.83))
     jumps = getattr(values, "jumps", None) or None
     mean, error = quad_vec(integrand, 0, 1, epsabs=1e-15 * scale, epsrel=1e-14, norm="max", points=jumps)
-    require(error <= 1e-9 * max(scale, np.abs(mean).max()), "values", values, f"no integrable profile (error {error:.1e})")
+    require(error <= 1e-9 * max(scale, np.abs(mean).max()), names[0], values, f"no integrable profile (error {error:.1e})")
     return np.asarray(mean)[()]
 
 
@@ -132,13 +137,14 @@ def laminate(
     dim, shape = len(n), n.shape[1:]
 
     def pieces(a: ArrayLike) -> Array:
-        a = as_tensor(a, dim, len(shape))
+        a = as_tensor(a, dim, len(shape) if callable(phases) else 0)
+        a = a.reshape(*a.shape, *(1,) * (len(shape) + 2 - a.ndim))
         p, q = np.einsum("ij...,j...->i...", a, n), np.einsum("i...,ij...->j...", n, a)
         alpha = positive("phases", (n * p).sum(axis=0))
         tangential = a - p[:, None] * q / alpha
         return np.concatenate([tangential.reshape(dim * dim, *shape), p / alpha, q / alpha, 1 / alpha[None]])
 
-    mean = _mean(phases, fractions, pieces)
+    mean = _mean(phases, fractions, pieces, ("phases", "fractions"))
     tangential, (p, q, inverse) = mean[: dim * dim], np.split(mean[dim * dim :], [dim, 2 * dim])
     return tangential.reshape(dim, dim, *shape) + p[:, None] * q / inverse
 
@@ -210,8 +216,8 @@ def hashin_shtrikman_bounds(k1: ArrayLike, k2: ArrayLike, fraction: ArrayLike, d
     require((f >= 0) & (f <= 1), "fraction", fraction, "must lie between 0 and 1")
 
     def bound(matrix: Array, inclusion: Array, f: Array) -> Array:
-        jump = inclusion - matrix
-        return matrix + f * jump / (1 + (1 - f) * jump / (dim * matrix))
+        weighted = (dim - 1) * (1 - f) * matrix + (1 + (dim - 1) * f) * inclusion  # written without cancellation
+        return matrix * weighted / ((dim - 1 + f) * matrix + (1 - f) * inclusion)
 
     first, second = bound(k1, k2, f), bound(k2, k1, 1 - f)
     return np.minimum(first, second), np.maximum(first, second)
