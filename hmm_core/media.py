@@ -128,6 +128,10 @@ class Diagonal(Profile):
 
     profiles: tuple[Profile, ...]
 
+    def __post_init__(self) -> None:
+        require(len(self.profiles) > 0 and all(map(callable, self.profiles)), "profiles", self.profiles, "must be functions")
+        object.__setattr__(self, "profiles", tuple(self.profiles))
+
     @property
     def jumps(self) -> tuple[float, ...]:
         return tuple(sorted({t for b in self.profiles for t in getattr(b, "jumps", ())}))

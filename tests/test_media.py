@@ -332,6 +332,7 @@ def test_stratified_material_and_its_frozen_view():
     (lambda: media.constant(np.nan), "value=nan"),
     (lambda: Sine(1, 2, power=-1), "mean=1"),
     (lambda: Sine(np.inf, 1), "mean=inf"),
+    (lambda: Diagonal((1.0, 2.0)), "profiles="),
     (lambda: Affine(0, (1, np.nan)), "slope="),
     (lambda: Affine(np.nan, (1, 2)), "constant=nan"),
     (lambda: media.laminate((1, -2)), "values=-2"),
