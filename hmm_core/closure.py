@@ -1,0 +1,253 @@
+r"""The dialogue: a macro solver states (x, U, grad U) at its sampling points, a closure answers with the flux.
+
+    sigma = sigma(x, U, grad U),    d sigma / dU,    d sigma / d grad U
+
+The steady problem is -div sigma(x, U, grad U) = f, so for a linear medium sigma = A(x) grad U. Whatever the micro
+model is (a formula, a periodic cell, a particle simulation), the macro solver sees only this answer.
+
+A closure is any callable ``closure(x, u, grad, memory=None, tol=None)`` that is pure and picklable; a plain function
+``closure(x, u, grad)`` that returns the three arrays is one.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a closure says. Unpacks as ``flux, d_du, d_dgrad = answer``.
+
+    flux     (d, ...)      averaged flux sigma
+    d_du     (d, ...)      its derivative in the macro value u
+    d_dgrad  (d, d, ...)   its derivative in the macro gradient
+    stderr   (d, ...)      standard error of the flux, for closures that sample at random
+    memory   arrays whose last axis is the point axis; given back with the next question about the same points
+    info     {"micro_solves": int, "iterations": int}
+    """
+
+    flux: Array
+    d_du: Array
+    d_dgrad: Array
+    stderr: Array | None = None
+    memory: dict[str, Array] | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.flux, self.d_du, self.d_dgrad))
+
+
+@dataclass(frozen=True, eq=False)
+class ExactClosure:
+    r"""The homogenized problem in closed form: sigma = A grad U, with A known.
+
+    Parameters
+    ----------
+    A : a number, a (d, d) array, or a function A(x) or A(x, u) that takes x (d, K) and u (K,) and returns tensors
+        (d, d, K); a (d, d) tensor or a scalar field (K,) is also understood. A function with a second parameter that
+        has no default, or that is called ``u``, is A(x, u).
+    dA_du : function (x, u) -> like A(x, u), its derivative in u. Without it, central differences with the step
+        eps^(1/3) max(1, |u|) are used, good to about ten digits.
+
+    Raises ValueError if A has the wrong shape or is not finite (the message names the first such point).
+    """
+
+    A: float | Array | Callable[..., Array]
+    dA_du: Callable[[Array, Array], Array] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.A):
+            A = np.asarray(self.A)
+            if A.dtype.kind not in "fiu" or not np.isfinite(A).all():
+                raise ValueError(f"A={self.A!r} must hold finite real numbers")
+            if A.ndim not in (0, 2) or (A.ndim == 2 and A.shape[0] != A.shape[1]):
+                raise ValueError(f"A has shape {A.shape}; a number, a (d, d) array or a function is needed")
+        if self.dA_du is not None and not (callable(self.dA_du) and _takes_u(self.A)):
+            raise ValueError("dA_du is the derivative of a function A(x, u): give both as functions, or leave it out")
+
+    @property
+    def dim(self) -> int | None:
+        return None if callable(self.A) or np.ndim(self.A) == 0 else len(self.A)
+
+    def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
+        x, u, grad, shape = _points(x, u, grad, self.dim)
+        if _takes_u(self.A):
+            A, d_du = self._tensor(self.A, x, u), _apply(self._slope(x, u), grad)
+        else:
+            A = self._tensor(self.A, x) if callable(self.A) else _as_tensor(self.A, x, "A")
+            d_du = np.zeros_like(grad)
+        return _shaped((_apply(A, grad), d_du, A), shape, info={"micro_solves": 0, "iterations": 0})
+
+    def _slope(self, x: Array, u: Array) -> Array:
+        if self.dA_du is not None:
+            return self._tensor(self.dA_du, x, u)
+        step = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(u))
+        above, below = u + step, u - step
+        return (self._tensor(self.A, x, above) - self._tensor(self.A, x, below)) / (above - below)
+
+    def _tensor(self, function: Callable[..., Array], *state: Array) -> Array:
+        return _as_tensor(function(*state), state[0], f"{_name(function)} in ExactClosure")
+
+
+@dataclass(frozen=True)
+class CellClosure:
+    r"""Linear closure by cell problems: sigma = A(x) grad U, A(x) = ``cell.effective_tensor(a, x, eps)``.
+
+    The law is linear, so the tensor is all there is to know about a sampling point: it is computed once, returned in
+    ``answer.memory`` with the point it belongs to, and used again when that memory comes back (E and Engquist 2003,
+    The heterogeneous multiscale methods). ``tol`` is accepted for the common signature; the cell's own decides.
+
+    Parameters
+    ----------
+    a : medium a(x, y) -> scalar or tensor field.
+    cell : ``CellProblem``, or anything with its ``dim`` and ``solve``.
+    eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is.
+
+    Raises TypeError or ValueError for arguments of the wrong kind, points of another dimension than the cell's, or a
+    state that is not finite; what the cell raises about the medium comes through.
+    """
+
+    a: Callable[[Array, Array], Array]
+    cell: Any
+    eps: float | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.a):
+            raise TypeError(f"a={self.a!r} is not a medium: a function a(x, y) is needed")
+        if not (hasattr(self.cell, "solve") and hasattr(self.cell, "dim")):
+            raise TypeError(f"cell={self.cell!r} is not a cell problem: pass CellProblem(dim=..., n=...)")
+        if self.eps is not None and not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
+            raise ValueError(f"eps={self.eps!r} must be a positive number, or None to freeze the slow variable")
+
+    @property
+    def dim(self) -> int:
+        return self.cell.dim
+
+    def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
+        x, _, grad, shape = _points(x, u, grad, self.dim)
+        d, count = x.shape
+        tensor, known = np.empty((d, d, count)), np.zeros(count, dtype=bool)
+        if memory is not None:
+            stored = np.shape(memory.get("tensor"))
+            if stored != tensor.shape or np.shape(memory.get("x")) != x.shape:
+                raise ValueError(f"memory: tensor {stored} does not belong to {count} points in {d}D; use None")
+            known = (memory["x"] == x).all(axis=0)
+            tensor[..., known] = memory["tensor"][..., known]
+        info = {"micro_solves": 0, "iterations": 0}
+        if not known.all():
+            micro = self.cell.solve(self.a, x[:, ~known], self.eps, correctors=False)
+            tensor[..., ~known] = micro.tensor
+            info = {"micro_solves": int(micro.solves), "iterations": int(np.sum(micro.iterations))}
+        parts = _apply(tensor, grad), np.zeros_like(grad), tensor
+        return _shaped(parts, shape, memory={"tensor": tensor, "x": x}, info=info)
+
+
+def ask(
+    closure: Callable, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None
+) -> Answer:
+    """Ask any closure, plain functions included, at K points: x (d, K), u (K,), grad (d, K).
+
+    A plain function may take (x, u, grad) only; a number or an array without the point axis holds at every point.
+    ValueError names the closure and the first point whose answer is not finite, or the shape that does not fit.
+    """
+    x, u, grad, _ = _points(x, u, grad, getattr(closure, "dim", None))
+    d, count = x.shape
+    answer, name = closure(x, u, grad, **_accepted(closure, memory=memory, tol=tol)), f"closure {_name(closure)}"
+    try:
+        flux, d_du, d_dgrad = answer
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} returned {type(answer).__name__}; expected three arrays or an Answer") from None
+    parts = []
+    for part, shape, value in (("flux", (d,), flux), ("d_du", (d,), d_du), ("d_dgrad", (d, d), d_dgrad)):
+        value = np.asarray(value)
+        if value.dtype.kind not in "fiu":
+            raise ValueError(f"{name}: {part} has type {value.dtype}; real numbers are needed")
+        full = value[..., None] if value.shape == shape else value
+        if full.ndim not in (0, len(shape) + 1) or not _broadcasts(full.shape, (*shape, count)):
+            raise ValueError(f"{name}: {part} has shape {value.shape}; expected {(*shape, count)}")
+        parts.append(np.broadcast_to(full, (*shape, count)).astype(float, copy=False))
+        _refuse_non_finite(parts[-1], x, f"{name}: {part}")
+    return Answer(*parts, *(answer.stderr, answer.memory, answer.info) if isinstance(answer, Answer) else ())
+
+
+def _points(x: Array, u: Array, grad: Array, dim: int | None) -> tuple[Array, Array, Array, tuple[int, ...]]:
+    """The question as (d, K), (K,), (d, K), checked, and the trailing shape that the caller gave to K."""
+    if any(np.iscomplexobj(value) for value in (x, u, grad)):
+        raise ValueError("x, u and grad must be real")
+    x, u, grad = (np.asarray(value, dtype=float) for value in (x, u, grad))
+    if x.size == 0 or x.ndim == 0:
+        raise ValueError(f"x has shape {x.shape}; sampling points (d, ...) are needed")
+    if dim is not None and x.shape[0] != dim:
+        raise ValueError(f"x has shape {x.shape}, points in {x.shape[0]}D, but the closure is made for {dim}D")
+    if grad.shape != x.shape or not _broadcasts(u.shape, x.shape[1:]):
+        raise ValueError(f"x {x.shape} needs grad {x.shape} and u {x.shape[1:]}; got grad {grad.shape}, u {u.shape}")
+    d, shape = x.shape[0], x.shape[1:]
+    x, u, grad = x.reshape(d, -1), np.broadcast_to(u, shape).reshape(-1), grad.reshape(d, -1)
+    for name, value in (("x", x), ("u", u), ("grad", grad)):
+        _refuse_non_finite(value, x, f"the macro state {name}")
+    return x, u, grad, shape
+
+
+def _refuse_non_finite(value: Array, x: Array, what: str) -> None:
+    if not np.isfinite(value).all():
+        k = int(np.argwhere(~np.isfinite(value))[:, -1].min())
+        raise ValueError(f"{what} = {value[..., k].tolist()} at x={x[:, k].tolist()} (point {k}): it must be finite")
+
+
+def _as_tensor(value: Array, x: Array, name: str) -> Array:
+    """A number, a scalar field (K,), a tensor (d, d) or a tensor field (d, d, K), as the last of these."""
+    (d, count), value = x.shape, np.asarray(value)
+    if value.dtype.kind not in "fiu":
+        raise ValueError(f"{name} returned {value.dtype} values; real numbers are needed")
+    if d == 1 and value.shape == (1, count):
+        value = value[0]  # in 1D, what a formula in x naturally gives
+    if value.ndim < 2 and _broadcasts(value.shape, (count,)):
+        value = value * np.eye(d)[:, :, None]
+    elif value.shape == (d, d):
+        value = value[:, :, None]
+    if value.shape[:2] != (d, d) or value.ndim != 3 or value.shape[2] not in (1, count):
+        raise ValueError(f"{name} has shape {value.shape}; at {count} points in {d}D it needs {(d, d, count)}")
+    tensor = np.array(np.broadcast_to(value, (d, d, count)), dtype=float)
+    _refuse_non_finite(tensor, x, name)
+    return tensor
+
+
+def _apply(tensor: Array, grad: Array) -> Array:
+    return np.einsum("ijk,jk->ik", tensor, grad)
+
+
+def _shaped(parts: tuple[Array, Array, Array], shape: tuple[int, ...], **rest: Any) -> Answer:
+    return Answer(*(part.reshape(*part.shape[:-1], *shape) for part in parts), **rest)
+
+
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    return len(shape) <= len(target) and all(s in (1, t) for s, t in zip(shape[::-1], target[::-1], strict=False))
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # not a function, or a compiled one without a signature
+        return {}
+
+
+def _takes_u(function: Any) -> bool:
+    second = [p for p in _parameters(function).values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][1:2]
+    return any(p.default is p.empty or p.name == "u" for p in second)
+
+
+def _accepted(function: Callable, **offered: Any) -> dict[str, Any]:
+    parameters = _parameters(function)
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return {name: value for name, value in offered.items() if anything or name in parameters}
