@@ -190,7 +190,7 @@ class CellProblem:
         nodes = self.grid.edges + self.offset * self.size
         return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
 
-    # -- the medium, sampled and checked -----------------------------------------------------------------------------
+    # -- the medium, sampled and checked ----------------------------------------------------------------------------
 
     @property
     def _chunk(self) -> int:
@@ -225,7 +225,7 @@ class CellProblem:
         y = self.grid.points[:, None, :: max(1, self.grid.points.shape[1] // 64)]
         try:
             here, there = (np.asarray(a(np.full((self.dim, 1, 1), value), y)) for value in (0.0, 0.382))
-        except Exception:  # noqa: BLE001  the medium is evaluated again in earnest, and its error reported there
+        except Exception:  # the medium is evaluated again in earnest, and its error reported there
             return
         if here.shape == there.shape and not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
             raise ValueError("the medium depends on x: say at which macro points, effective_tensor(a, x=...)")
@@ -239,7 +239,7 @@ class CellProblem:
             field = sample(a, slow, fast)
             yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim)
 
-    # -- the solver ------------------------------------------------------------------------------------------------------
+    # -- the solver -------------------------------------------------------------------------------------------------
 
     @property
     def _energy_form(self) -> bool:

@@ -21,7 +21,7 @@ Array = np.ndarray
 Profile = Callable[[float], ArrayLike]
 
 
-# -- checks that media share ---------------------------------------------------------------------------------------------
+# -- checks that media share ----------------------------------------------------------------------------------------
 
 
 def require(ok: ArrayLike, name: str, value: Any, allowed: str) -> None:
@@ -56,7 +56,7 @@ def as_tensor(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> 
     return a.reshape(dim, dim, *(1,) * (points + 2 - a.ndim), *a.shape[2:])
 
 
-# -- means ---------------------------------------------------------------------------------------------------------------
+# -- means ----------------------------------------------------------------------------------------------------------
 
 
 def _mean(
@@ -77,7 +77,9 @@ def _mean(
     scale = max(np.abs(integrand(t)).max() for t in (0.12, 0.47, 0.83))
     jumps = getattr(values, "jumps", None) or None
     mean, error = quad_vec(integrand, 0, 1, epsabs=1e-15 * scale, epsrel=1e-14, norm="max", points=jumps)
-    require(error <= 1e-9 * max(scale, np.abs(mean).max()), names[0], values, f"no integrable profile (error {error:.1e})")
+    require(
+        error <= 1e-9 * max(scale, np.abs(mean).max()), names[0], values, f"no integrable profile (error {error:.1e})"
+    )
     return np.asarray(mean)[()]
 
 
@@ -106,7 +108,7 @@ def p_laplacian(values: ArrayLike | Profile, p: float, weights: ArrayLike | None
     return _mean(values, weights, lambda a: positive("values", a) ** (-1 / (p - 1))) ** (1 - p)
 
 
-# -- effective tensors ---------------------------------------------------------------------------------------------------
+# -- effective tensors ----------------------------------------------------------------------------------------------
 
 
 def laminate(
@@ -196,7 +198,7 @@ def tilings_mean(k1: float, k2: float) -> float:
     return float(np.mean([checkerboard4(*tiles)[0, 0] for tiles in product((k1, k2), repeat=4)]))
 
 
-# -- bounds --------------------------------------------------------------------------------------------------------------
+# -- bounds ---------------------------------------------------------------------------------------------------------
 
 
 def wiener_bounds(values: ArrayLike, fractions: ArrayLike | None = None) -> tuple[Array, Array]:
@@ -223,7 +225,7 @@ def hashin_shtrikman_bounds(k1: ArrayLike, k2: ArrayLike, fraction: ArrayLike, d
     return np.minimum(first, second), np.maximum(first, second)
 
 
-# -- one dimension: finite sampling domains, and boundary value problems -----------------------------------------------------
+# -- one dimension: finite sampling domains, and boundary value problems --------------------------------------------
 
 
 def cosine_cell(size: ArrayLike, center: ArrayLike = 0.0, q: float = 0, alpha: float = 2.0, beta: float = 1.0) -> Array:
@@ -281,7 +283,7 @@ def graded_solution(x: ArrayLike, eps: float | None = None, derivative: bool = F
     return b * primitive(x) - 2 * x - np.sin(k * x) / k
 
 
-# -- derivations, as dictionaries of SymPy expressions in the order of the argument ------------------------------------------
+# -- derivations, as dictionaries of SymPy expressions in the order of the argument ---------------------------------
 
 
 def derive_harmonic_mean() -> dict[str, Any]:
@@ -312,9 +314,17 @@ def derive_harmonic_mean() -> dict[str, Any]:
     effective = sp.solve(periodicity, c)[0]
     solvability = sp.simplify(order[0] + sp.diff(a * (u[2].diff(y) + w * u0.diff(x, 2)), y))
     averaged = sp.simplify(solvability.subs(w.diff(y), slope))
-    return {"expansion": expansion, "orders": orders, "cell_equation": cell, "flux": flux, "periodicity": periodicity,
-            "effective": effective, "corrector_gradient": slope.subs(c, effective), "solvability": solvability,
-            "homogenized": sp.Eq(averaged.subs(c, effective), 0)}
+    return {
+        "expansion": expansion,
+        "orders": orders,
+        "cell_equation": cell,
+        "flux": flux,
+        "periodicity": periodicity,
+        "effective": effective,
+        "corrector_gradient": slope.subs(c, effective),
+        "solvability": solvability,
+        "homogenized": sp.Eq(averaged.subs(c, effective), 0),
+    }
 
 
 def derive_laminate(dim: int = 2) -> dict[str, Any]:
@@ -345,8 +355,14 @@ def derive_laminate(dim: int = 2) -> dict[str, Any]:
     for i, j in product(range(dim), repeat=2):  # c_j is a constant and leaves the average
         rest, factor = flux[i, j].coeff(constants[j], 0), flux[i, j].coeff(constants[j], 1)
         effective[i, j] = average(rest) + values[j] * average(factor)
-    return {"tensor": a, "cell_equation": cells, "corrector_gradient": slopes, "constants": values, "flux": flux,
-            "effective": effective}
+    return {
+        "tensor": a,
+        "cell_equation": cells,
+        "corrector_gradient": slopes,
+        "constants": values,
+        "flux": flux,
+        "effective": effective,
+    }
 
 
 def derive_separable() -> dict[str, Any]:
@@ -369,5 +385,11 @@ def derive_separable() -> dict[str, Any]:
         constant = fluxes[j][j] / factors[1 - j]  # what is left is averaged over the other variable
         columns.append([constant * sp.Integral(factors[1 - j], (y[1 - j], 0, 1)) if i == j else 0 for i in range(2)])
     divergence = [sp.simplify(flux[0].diff(y[0]) + flux[1].diff(y[1])) for flux in fluxes]
-    return {"coefficient": a, "cell_equation": cells, "corrector_gradient": slopes, "flux": fluxes,
-            "divergence": divergence, "effective": sp.Matrix(columns).T}
+    return {
+        "coefficient": a,
+        "cell_equation": cells,
+        "corrector_gradient": slopes,
+        "flux": fluxes,
+        "divergence": divergence,
+        "effective": sp.Matrix(columns).T,
+    }

@@ -120,7 +120,7 @@ class _Grid:
             weights = weights * line.reshape(shape)
         return weights.reshape(len(self.reference) ** self.dim, -1)
 
-    # -- the constant-coefficient operator and its inverse ---------------------------------------------------------
+    # -- the constant-coefficient operator and its inverse ----------------------------------------------------------
 
     @cached_property
     def frequencies(self) -> Array:
@@ -202,7 +202,7 @@ class _Grid:
             weight = weight * line.reshape([-1 if i == k else 1 for i in range(self.dim)])
         return weight
 
-    # -- nodal fields on the closed grid of (cells+1)^d points, which all boundary conditions share --------------------
+    # -- nodal fields on the closed grid of (cells+1)^d points, which all boundary conditions share -----------------
 
     def extend(self, field: Array) -> Array:
         """Nodal unknowns -> values at all (cells+1)^d grid points (wrapped, or zero on the boundary)."""

@@ -35,7 +35,9 @@ def _frozen(value: ArrayLike) -> Any:
 def _coefficient(name: str, value: ArrayLike) -> Any:
     """A positive number, or a square tensor with positive definite symmetric part, frozen; otherwise ValueError."""
     a = np.asarray(value, dtype=float)
-    require(a.ndim in (0, 2) and a.shape[:1] == a.shape[1:], name, value, "must be a number or a tensor of shape (d, d)")
+    require(
+        a.ndim in (0, 2) and a.shape[:1] == a.shape[1:], name, value, "must be a number or a tensor of shape (d, d)"
+    )
     require(np.isfinite(a), name, value, "must be finite")
     eigenvalues = a if a.ndim == 0 else np.linalg.eigvalsh(a + a.T)
     require(eigenvalues > 0, name, value, "must be positive (a tensor: with positive definite symmetric part)")
@@ -60,7 +62,7 @@ def _difference(theta: Callable[[Array], ArrayLike], x: Array, step: float = 4e-
     return np.array(columns)
 
 
-# -- functions of one variable -------------------------------------------------------------------------------------------
+# -- functions of one variable --------------------------------------------------------------------------------------
 
 
 class Profile:
@@ -129,7 +131,9 @@ class Diagonal(Profile):
     profiles: tuple[Profile, ...]
 
     def __post_init__(self) -> None:
-        require(len(self.profiles) > 0 and all(map(callable, self.profiles)), "profiles", self.profiles, "must be functions")
+        require(
+            len(self.profiles) > 0 and all(map(callable, self.profiles)), "profiles", self.profiles, "must be functions"
+        )
         object.__setattr__(self, "profiles", tuple(self.profiles))
 
     @property
@@ -163,7 +167,7 @@ class Affine:
         return np.broadcast_to(np.reshape(self.slope, (-1,) + (1,) * (np.ndim(x) - 1)), np.shape(x))
 
 
-# -- media ---------------------------------------------------------------------------------------------------------------
+# -- media ----------------------------------------------------------------------------------------------------------
 
 
 class Medium:
@@ -199,8 +203,10 @@ class Medium:
         raise NotImplementedError
 
     def _closed_form(self, x: Array | None) -> Array:
-        raise NotImplementedError(f"no closed form of the effective tensor is known for {self!r}; compute it with "
-                                  "CellProblem(...).effective_tensor")
+        raise NotImplementedError(
+            f"no closed form of the effective tensor is known for {self!r}; compute it with "
+            "CellProblem(...).effective_tensor"
+        )
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,9 @@ class layered(Medium):
 
     def __post_init__(self) -> None:
         wave = np.atleast_1d(np.asarray(self.wave, dtype=float))
-        require(wave.ndim == 1 and np.isfinite(wave).all() and wave.any(), "wave", self.wave, "must be a non-zero vector")
+        require(
+            wave.ndim == 1 and np.isfinite(wave).all() and wave.any(), "wave", self.wave, "must be a non-zero vector"
+        )
         object.__setattr__(self, "wave", _frozen(wave))
 
     @property
@@ -340,8 +348,12 @@ class inclusion(Medium):
             require(callable(value) or np.ndim(value) == 0, name, value, "must be a number or a function of x")
             object.__setattr__(self, name, value if callable(value) else _coefficient(name, value))
         require(self.shape in _SHAPES, "shape", self.shape, f"must be one of {', '.join(_SHAPES)}")
-        require((self.radius is None) != (self.fraction is None), "radius", self.radius,
-                f"give either the radius or the fraction (fraction={self.fraction!r})")
+        require(
+            (self.radius is None) != (self.fraction is None),
+            "radius",
+            self.radius,
+            f"give either the radius or the fraction (fraction={self.fraction!r})",
+        )
         if not callable(self.fraction if self.radius is None else self.radius):
             self._size(None)
 
@@ -446,8 +458,12 @@ class stratified(Medium):
     def _slope(self, x: Array) -> Array:
         gradient = self.gradient or getattr(self.theta, "gradient", None)
         slope = _difference(self.theta, x) if gradient is None else np.asarray(gradient(x), dtype=float)
-        require(slope.shape[:1] == x.shape[:1] and np.isfinite(slope).all(), "gradient", slope,
-                f"must be finite, of shape {x.shape}")
+        require(
+            slope.shape[:1] == x.shape[:1] and np.isfinite(slope).all(),
+            "gradient",
+            slope,
+            f"must be finite, of shape {x.shape}",
+        )
         return slope
 
     def _field(self, x: Array | None, y: Array) -> ArrayLike:
@@ -459,14 +475,21 @@ class stratified(Medium):
     def _closed_form(self, x: Array | None) -> Array:
         require(x is not None, "x", x, "the layers' direction depends on the slow variable; give points (d, ...)")
         slope = np.broadcast_to(self._slope(x), x.shape)
-        require(slope.any(axis=0), "theta", self.theta, "its gradient must not vanish where the effective tensor is asked for")
+        require(
+            slope.any(axis=0),
+            "theta",
+            self.theta,
+            "its gradient must not vanish where the effective tensor is asked for",
+        )
         return exact.laminate(self._profile(x), normal=slope)
 
 
-# -- names for what these make -------------------------------------------------------------------------------------------
+# -- names for what these make --------------------------------------------------------------------------------------
 
 
-def function(f: Callable[[Array, Array], ArrayLike], effective: ArrayLike | Callable[[Array], Array] | None = None) -> Medium:
+def function(
+    f: Callable[[Array, Array], ArrayLike], effective: ArrayLike | Callable[[Array], Array] | None = None
+) -> Medium:
     """A plain function f(x, y) with its closed form attached: a tensor (d, d), or a function of x (d, ...) -> (d, d, ...)."""
     require(callable(f), "f", f, "must be a function a(x, y)")
     return Function(f, effective if effective is None or callable(effective) else _coefficient("effective", effective))

@@ -58,7 +58,7 @@ def extrapolate(sizes, values):
     return values[2] - second**2 / (first - second), np.log2(first / second)
 
 
-# -- one dimension ------------------------------------------------------------------------------------------------------
+# -- one dimension --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bc", BOUNDARIES)
@@ -100,7 +100,7 @@ def test_line_corrector(bc):
     assert micro.solver == "closed-form"
 
 
-# -- exact tensors in two and three dimensions --------------------------------------------------------------------
+# -- exact tensors in two and three dimensions ----------------------------------------------------------------------
 
 
 def test_one_layer_reference_values():
@@ -224,7 +224,7 @@ def test_array_of_spheres(fraction, exact):
     assert limit == pytest.approx(exact, rel=5e-3)
 
 
-# -- orders of convergence ----------------------------------------------------------------------------------------------
+# -- orders of convergence ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bc", BOUNDARIES)
@@ -265,7 +265,7 @@ def test_tolerance_is_the_accuracy_of_the_tensor(bc, buffer):
         assert np.abs(tensor - fine).max() < tol * np.abs(fine).max()
 
 
-# -- rough media --------------------------------------------------------------------------------------------------------
+# -- rough media ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bc", BOUNDARIES)
@@ -329,7 +329,7 @@ def test_fourier_on_a_jump_says_so():
         hmm.CellProblem(scheme="fourier", n=32).effective_tensor(tiles(values))
 
 
-# -- invariants ---------------------------------------------------------------------------------------------------------
+# -- invariants -----------------------------------------------------------------------------------------------------
 
 fields_2d = st.integers(0, 2**32 - 1).map(lambda seed: np.exp(np.random.default_rng(seed).standard_normal((4, 4))))
 property_test = settings(max_examples=15, deadline=None)
@@ -412,7 +412,7 @@ def test_three_dimensional_medium_without_third_variable_is_two_dimensional():
     assert deep[2, 2] == pytest.approx(hou_wu(None, hmm.CellProblem(n=16).grid.points).mean(), rel=1e-12)
 
 
-# -- batches ------------------------------------------------------------------------------------------------------------
+# -- batches --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_descriptions_are_values():
     assert pickle.loads(pickle.dumps(problem)) == problem and hash(problem) == hash(hmm.CellProblem(n=6, bc="neumann"))
 
 
-# -- sampling in the material -------------------------------------------------------------------------------------------
+# -- sampling in the material ---------------------------------------------------------------------------------------
 
 
 def test_offset_moves_the_sample():
@@ -531,7 +531,7 @@ def test_samples_converge_to_the_periodic_tensor(bc):
     assert np.polyfit(np.log(sizes), np.log(errors), 1)[0] == pytest.approx(-1, abs=0.35)
 
 
-# -- correctors ---------------------------------------------------------------------------------------------------------
+# -- correctors -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bc", BOUNDARIES)
@@ -552,7 +552,7 @@ def test_correctors_satisfy_their_boundary_condition_and_give_the_tensor(bc):
     np.testing.assert_allclose((a[:, None] * gradient).mean(axis=(0, 3, 4)).T, micro.tensor, atol=2e-3)
 
 
-# -- bad input ----------------------------------------------------------------------------------------------------------
+# -- bad input ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

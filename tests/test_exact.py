@@ -37,7 +37,7 @@ def rotation(angle):
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-# -- one dimension -------------------------------------------------------------------------------------------------------
+# -- one dimension --------------------------------------------------------------------------------------------------
 
 
 def test_reference_1_harmonic_mean():
@@ -73,10 +73,13 @@ def test_reference_3_solution_pair():
     assert exact.graded_solution(0.5, 1e-7) == pytest.approx(0.169925001442, abs=1e-7)
 
 
-@pytest.mark.parametrize("solution, a", [
-    (exact.cosine_solution, lambda x, eps: 1 / (2 + np.cos(TWO_PI * x / eps))),
-    (exact.graded_solution, lambda x, eps: (1 + x) / (2 + np.cos(TWO_PI * x / eps))),
-])
+@pytest.mark.parametrize(
+    "solution, a",
+    [
+        (exact.cosine_solution, lambda x, eps: 1 / (2 + np.cos(TWO_PI * x / eps))),
+        (exact.graded_solution, lambda x, eps: (1 + x) / (2 + np.cos(TWO_PI * x / eps))),
+    ],
+)
 @pytest.mark.parametrize("eps", [0.25, 0.37, 0.011])
 def test_fine_scale_solutions_satisfy_their_equation(solution, a, eps):
     assert abs(solution(np.array([0.0, 1.0]), eps)).max() < 1e-14
@@ -112,7 +115,7 @@ def test_reference_6_p_laplacian():
     assert exact.p_laplacian(a, 2) == pytest.approx(exact.harmonic_mean(a), rel=1e-14)
 
 
-# -- tensors -------------------------------------------------------------------------------------------------------------
+# -- tensors --------------------------------------------------------------------------------------------------------
 
 
 def test_reference_7_laminate_scalar_and_anisotropic():
@@ -210,7 +213,7 @@ def test_phase_interchange_of_isotropic_media(k1, k2):
     assert exact.obnosov(k1, k2) * exact.obnosov(k2, k1) == pytest.approx(k1 * k2, rel=1e-12)
 
 
-# -- bounds --------------------------------------------------------------------------------------------------------------
+# -- bounds ---------------------------------------------------------------------------------------------------------
 
 
 def test_reference_13_bounds():
@@ -247,7 +250,7 @@ def test_bounds_are_vectorised():
     assert low == pytest.approx(np.array([[1, 1], [2, 10]])) and high == pytest.approx(low)
 
 
-# -- derivations ---------------------------------------------------------------------------------------------------------
+# -- derivations ----------------------------------------------------------------------------------------------------
 
 
 def test_import_does_not_bring_sympy():
@@ -293,41 +296,47 @@ def test_derived_separable():
     steps = exact.derive_separable()
     y1, y2 = sp.symbols("y1 y2")
     assert steps["divergence"] == [0, 0]
-    replace = {sp.Function("a1")(y1): 2 + sp.sin(2 * sp.pi * y1), sp.Function("a2")(y2): 1 / (2 + sp.cos(2 * sp.pi * y2))}
+    replace = {
+        sp.Function("a1")(y1): 2 + sp.sin(2 * sp.pi * y1),
+        sp.Function("a2")(y2): 1 / (2 + sp.cos(2 * sp.pi * y2)),
+    }
     number = np.array(steps["effective"].subs(replace).evalf(15).tolist(), dtype=float)
     assert number == pytest.approx(exact.separable(lambda t: 2 + np.sin(TWO_PI * t), inverse_cosine), rel=1e-12)
 
 
-# -- bad input -----------------------------------------------------------------------------------------------------------
+# -- bad input ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call, name", [
-    (lambda: exact.harmonic_mean([1, -2]), "values"),
-    (lambda: exact.harmonic_mean([1, np.nan]), "values"),
-    (lambda: exact.harmonic_mean(lambda t: np.sin(TWO_PI * t)), "values"),
-    (lambda: exact.arithmetic_mean(lambda t: np.nan), "values"),
-    (lambda: exact.arithmetic_mean([1, 2], [0.5, 0.6]), "weights"),
-    (lambda: exact.arithmetic_mean([1, 2], [0.5, 0.25, 0.25]), "weights"),
-    (lambda: exact.arithmetic_mean(sine, [1.0]), "weights"),
-    (lambda: exact.p_laplacian([1, 2], 1), "p="),
-    (lambda: exact.laminate([1, 2], [1.5, -0.5]), "fractions"),
-    (lambda: exact.laminate([1, 2], normal=(0, 0)), "normal"),
-    (lambda: exact.laminate([1, np.inf]), "phases"),
-    (lambda: exact.laminate([1, -1]), "phases"),
-    (lambda: exact.laminate([np.eye(3)], normal=(1, 0)), "phases"),
-    (lambda: exact.separable(), "factors"),
-    (lambda: exact.checkerboard(0, 1), "k1"),
-    (lambda: exact.checkerboard4(1, 2, -3, 4), "c="),
-    (lambda: exact.obnosov(1, np.nan), "inclusion"),
-    (lambda: exact.hashin_shtrikman_bounds(1, 2, 1.5), "fraction"),
-    (lambda: exact.hashin_shtrikman_bounds(1, 2, 0.5, 4), "dim"),
-    (lambda: exact.cosine_cell(0), "size"),
-    (lambda: exact.cosine_cell(1, q=-1), "q="),
-    (lambda: exact.cosine_cell(1, alpha=0.5), "alpha"),
-    (lambda: exact.cosine_solution(0.5, 0), "eps"),
-    (lambda: exact.graded_solution(0.5, -1), "eps"),
-    (lambda: exact.derive_laminate(4), "dim"),
-])
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: exact.harmonic_mean([1, -2]), "values"),
+        (lambda: exact.harmonic_mean([1, np.nan]), "values"),
+        (lambda: exact.harmonic_mean(lambda t: np.sin(TWO_PI * t)), "values"),
+        (lambda: exact.arithmetic_mean(lambda t: np.nan), "values"),
+        (lambda: exact.arithmetic_mean([1, 2], [0.5, 0.6]), "weights"),
+        (lambda: exact.arithmetic_mean([1, 2], [0.5, 0.25, 0.25]), "weights"),
+        (lambda: exact.arithmetic_mean(sine, [1.0]), "weights"),
+        (lambda: exact.p_laplacian([1, 2], 1), "p="),
+        (lambda: exact.laminate([1, 2], [1.5, -0.5]), "fractions"),
+        (lambda: exact.laminate([1, 2], normal=(0, 0)), "normal"),
+        (lambda: exact.laminate([1, np.inf]), "phases"),
+        (lambda: exact.laminate([1, -1]), "phases"),
+        (lambda: exact.laminate([np.eye(3)], normal=(1, 0)), "phases"),
+        (lambda: exact.separable(), "factors"),
+        (lambda: exact.checkerboard(0, 1), "k1"),
+        (lambda: exact.checkerboard4(1, 2, -3, 4), "c="),
+        (lambda: exact.obnosov(1, np.nan), "inclusion"),
+        (lambda: exact.hashin_shtrikman_bounds(1, 2, 1.5), "fraction"),
+        (lambda: exact.hashin_shtrikman_bounds(1, 2, 0.5, 4), "dim"),
+        (lambda: exact.cosine_cell(0), "size"),
+        (lambda: exact.cosine_cell(1, q=-1), "q="),
+        (lambda: exact.cosine_cell(1, alpha=0.5), "alpha"),
+        (lambda: exact.cosine_solution(0.5, 0), "eps"),
+        (lambda: exact.graded_solution(0.5, -1), "eps"),
+        (lambda: exact.derive_laminate(4), "dim"),
+    ],
+)
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=name):
         call()

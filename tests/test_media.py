@@ -82,13 +82,22 @@ def leading(value, points):
     return 0 if np.ndim(value) <= points else 2
 
 
-# -- what all media share ------------------------------------------------------------------------------------------------
+# -- what all media share -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("x_shape, y_shape", [
-    ((2, 5, 1), (2, 1, 7)), ((2, 5, 1), (2, 5, 7)), ((2,), (2, 7)), ((2, 7), (2, 7)), ((2, 1), (2, 7)),
-    ((2,), (2,)), ((2, 5, 1, 1), (2, 1, 3, 4)), ((2, 5, 7), (2, 5, 7)),
-])
+@pytest.mark.parametrize(
+    "x_shape, y_shape",
+    [
+        ((2, 5, 1), (2, 1, 7)),
+        ((2, 5, 1), (2, 5, 7)),
+        ((2,), (2, 7)),
+        ((2, 7), (2, 7)),
+        ((2, 1), (2, 7)),
+        ((2,), (2,)),
+        ((2, 5, 1, 1), (2, 1, 3, 4)),
+        ((2, 5, 7), (2, 5, 7)),
+    ],
+)
 def test_values_broadcast_and_agree_with_single_points(named, x_shape, y_shape):
     name, medium = named
     rng = np.random.default_rng(1)
@@ -158,7 +167,7 @@ def test_effective_has_one_shape(named):
         assert medium.effective() == pytest.approx(everywhere[..., 0, 0], rel=1e-14)
 
 
-# -- values --------------------------------------------------------------------------------------------------------------
+# -- values ---------------------------------------------------------------------------------------------------------
 
 
 def test_profiles():
@@ -214,7 +223,7 @@ def test_inclusion_of_a_given_radius_graded_in_x():
     assert medium(x, y) == pytest.approx(np.array([[5, 1, 1, 1], [6, 6, 6, 2]]))
 
 
-# -- effective tensors ---------------------------------------------------------------------------------------------------
+# -- effective tensors ----------------------------------------------------------------------------------------------
 
 
 def test_references_1_2_3_8_9_10():
@@ -319,63 +328,71 @@ def test_stratified_material_and_its_frozen_view():
     # Next to x the material is the frozen medium, shifted by the phase at x; the rest is of the order of eps.
     frozen = graded_wave(x, curved(x) / eps + curved_gradient(x) @ eta)
     assert material(points, points / eps) == pytest.approx(frozen, abs=20 * eps)
-    assert media.stratified(graded_wave, curved)(x, eta) == pytest.approx(graded_wave(x, curved_gradient(x) @ eta), abs=1e-11)
+    assert media.stratified(graded_wave, curved)(x, eta) == pytest.approx(
+        graded_wave(x, curved_gradient(x) @ eta), abs=1e-11
+    )
 
 
-# -- bad input -----------------------------------------------------------------------------------------------------------
+# -- bad input ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call, name", [
-    (lambda: media.constant(-1), "value=-1"),
-    (lambda: media.constant([[1, 2], [2, 1]]), "value="),
-    (lambda: media.constant([1, 2]), "value="),
-    (lambda: media.constant(np.nan), "value=nan"),
-    (lambda: Sine(1, 2, power=-1), "mean=1"),
-    (lambda: Sine(np.inf, 1), "mean=inf"),
-    (lambda: Diagonal((1.0, 2.0)), "profiles="),
-    (lambda: Affine(0, (1, np.nan)), "slope="),
-    (lambda: Affine(np.nan, (1, 2)), "constant=nan"),
-    (lambda: media.laminate((1, -2)), "values=-2"),
-    (lambda: media.laminate(()), r"values=\(\)"),
-    (lambda: media.laminate(3.0), "values=3.0"),
-    (lambda: media.laminate((1, np.nan)), "values=nan"),
-    (lambda: media.laminate((np.eye(2), np.eye(3))), "values="),
-    (lambda: media.laminate((1, 2), (0.5, 0.6)), "fractions="),
-    (lambda: media.laminate((1, 2), (1.5, -0.5)), "fractions="),
-    (lambda: media.laminate((1, 2), (0.2, 0.3, 0.5)), "fractions="),
-    (lambda: media.laminate((1, 2), wave=(0, 0)), "wave="),
-    (lambda: media.laminate((1, 2), wave=(np.nan, 1)), "wave="),
-    (lambda: media.products(((Sine(2, 1),), (Sine(2, 1), Sine(2, 1)))), "terms="),
-    (lambda: media.separable(), "terms="),
-    (lambda: media.checkerboard(1, 0), "k2=0"),
-    (lambda: media.checkerboard4(1, 2, np.nan, 3), "c=nan"),
-    (lambda: media.inclusion(0), "inside=0"),
-    (lambda: media.inclusion(2, matrix=np.eye(2), radius=0.1), "matrix="),
-    (lambda: media.inclusion(2), "radius=None"),
-    (lambda: media.inclusion(2, radius=0.2, fraction=0.3), "radius=0.2"),
-    (lambda: media.inclusion(2, radius=0.6), "radius=0.6"),
-    (lambda: media.inclusion(2, radius=0), "radius=0"),
-    (lambda: media.inclusion(2, radius=np.nan), "radius=nan"),
-    (lambda: media.inclusion(2, fraction=0.8), "fraction=0.8"),
-    (lambda: media.inclusion(2, fraction=0.6, shape="sphere"), "fraction=0.6"),
-    (lambda: media.inclusion(2, fraction=-0.1, shape="cube"), "fraction=-0.1"),
-    (lambda: media.inclusion(2, radius=0.2, shape="ellipse"), "shape='ellipse'"),
-    (lambda: media.inclusion(2, fraction=Affine(0.7, (1, 0)))(np.full((2, 1), 0.5), np.zeros((2, 3))), "fraction="),
-    (lambda: media.graded(2.0, media.constant(1.0)), "factor=2.0"),
-    (lambda: media.graded(AFFINE, 3.0), "medium=3.0"),
-    (lambda: media.function(3.0), "f=3.0"),
-    (lambda: media.function(plain, [[1, 0], [0, -1]]), "effective="),
-    (lambda: media.function(plain, 0.0), "effective=0"),
-    (lambda: media.stratified(2.0, curved), "b=2.0"),
-    (lambda: media.stratified(graded_wave, 1.0), "theta=1.0"),
-    (lambda: media.stratified(graded_wave, curved, eps=0), "eps=0"),
-    (lambda: media.stratified(Sine(2, 1), Affine(1, (0, 0))).effective(np.zeros(2)), "theta="),
-    (lambda: media.stratified(Sine(2, 1), curved, gradient=curved)(np.zeros((2, 3)), np.zeros((2, 3))), "gradient="),
-    (lambda: media.hou_wu()(None, np.zeros((3, 4))), "y.shape"),
-    (lambda: media.hou_wu()(np.zeros((1, 4)), np.zeros((2, 4))), "x.shape"),
-    (lambda: media.checkerboard(1, 2).effective(np.zeros((3, 4))), "x.shape"),
-    (lambda: media.constant(1.0)(None, 0.5), "y.shape"),
-])
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: media.constant(-1), "value=-1"),
+        (lambda: media.constant([[1, 2], [2, 1]]), "value="),
+        (lambda: media.constant([1, 2]), "value="),
+        (lambda: media.constant(np.nan), "value=nan"),
+        (lambda: Sine(1, 2, power=-1), "mean=1"),
+        (lambda: Sine(np.inf, 1), "mean=inf"),
+        (lambda: Diagonal((1.0, 2.0)), "profiles="),
+        (lambda: Affine(0, (1, np.nan)), "slope="),
+        (lambda: Affine(np.nan, (1, 2)), "constant=nan"),
+        (lambda: media.laminate((1, -2)), "values=-2"),
+        (lambda: media.laminate(()), r"values=\(\)"),
+        (lambda: media.laminate(3.0), "values=3.0"),
+        (lambda: media.laminate((1, np.nan)), "values=nan"),
+        (lambda: media.laminate((np.eye(2), np.eye(3))), "values="),
+        (lambda: media.laminate((1, 2), (0.5, 0.6)), "fractions="),
+        (lambda: media.laminate((1, 2), (1.5, -0.5)), "fractions="),
+        (lambda: media.laminate((1, 2), (0.2, 0.3, 0.5)), "fractions="),
+        (lambda: media.laminate((1, 2), wave=(0, 0)), "wave="),
+        (lambda: media.laminate((1, 2), wave=(np.nan, 1)), "wave="),
+        (lambda: media.products(((Sine(2, 1),), (Sine(2, 1), Sine(2, 1)))), "terms="),
+        (lambda: media.separable(), "terms="),
+        (lambda: media.checkerboard(1, 0), "k2=0"),
+        (lambda: media.checkerboard4(1, 2, np.nan, 3), "c=nan"),
+        (lambda: media.inclusion(0), "inside=0"),
+        (lambda: media.inclusion(2, matrix=np.eye(2), radius=0.1), "matrix="),
+        (lambda: media.inclusion(2), "radius=None"),
+        (lambda: media.inclusion(2, radius=0.2, fraction=0.3), "radius=0.2"),
+        (lambda: media.inclusion(2, radius=0.6), "radius=0.6"),
+        (lambda: media.inclusion(2, radius=0), "radius=0"),
+        (lambda: media.inclusion(2, radius=np.nan), "radius=nan"),
+        (lambda: media.inclusion(2, fraction=0.8), "fraction=0.8"),
+        (lambda: media.inclusion(2, fraction=0.6, shape="sphere"), "fraction=0.6"),
+        (lambda: media.inclusion(2, fraction=-0.1, shape="cube"), "fraction=-0.1"),
+        (lambda: media.inclusion(2, radius=0.2, shape="ellipse"), "shape='ellipse'"),
+        (lambda: media.inclusion(2, fraction=Affine(0.7, (1, 0)))(np.full((2, 1), 0.5), np.zeros((2, 3))), "fraction="),
+        (lambda: media.graded(2.0, media.constant(1.0)), "factor=2.0"),
+        (lambda: media.graded(AFFINE, 3.0), "medium=3.0"),
+        (lambda: media.function(3.0), "f=3.0"),
+        (lambda: media.function(plain, [[1, 0], [0, -1]]), "effective="),
+        (lambda: media.function(plain, 0.0), "effective=0"),
+        (lambda: media.stratified(2.0, curved), "b=2.0"),
+        (lambda: media.stratified(graded_wave, 1.0), "theta=1.0"),
+        (lambda: media.stratified(graded_wave, curved, eps=0), "eps=0"),
+        (lambda: media.stratified(Sine(2, 1), Affine(1, (0, 0))).effective(np.zeros(2)), "theta="),
+        (
+            lambda: media.stratified(Sine(2, 1), curved, gradient=curved)(np.zeros((2, 3)), np.zeros((2, 3))),
+            "gradient=",
+        ),
+        (lambda: media.hou_wu()(None, np.zeros((3, 4))), "y.shape"),
+        (lambda: media.hou_wu()(np.zeros((1, 4)), np.zeros((2, 4))), "x.shape"),
+        (lambda: media.checkerboard(1, 2).effective(np.zeros((3, 4))), "x.shape"),
+        (lambda: media.constant(1.0)(None, 0.5), "y.shape"),
+    ],
+)
 def test_bad_input_names_the_argument_and_its_value(call, name):
     with pytest.raises(ValueError, match=name):
         call()
