@@ -1,0 +1,126 @@
+"""Chapters are written as text, executed here, and committed as notebooks with their outputs.
+
+    python tools/notebooks.py text notebooks/04_the_loop.ipynb      -> build/notebooks/04_the_loop.py, to edit
+    python tools/notebooks.py build build/notebooks/04_the_loop.py  -> notebooks/04_the_loop.ipynb, executed
+    python tools/notebooks.py run notebooks/*.ipynb                 -> executed again, in place
+
+The text is Jupytext's percent format. A figure's alternative text stands on the line that opens its cell:
+
+    # %% mystnb={"image": {"alt": "Two curves: ..."}}
+
+A notebook is written only if every cell ran without error and without a word on stderr. What changes from run to run
+(time stamps, Python's version, widget models) is left out, and cells are numbered, so that a second build of the same
+text differs only where the results do.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+def read_text(path: Path) -> Any:
+    """The notebook that a percent-format text describes: no outputs, cells numbered."""
+    notebook = jupytext.read(path, fmt="py:percent")
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"{path.stem.split('_')[0]}-{number:02d}"
+    return notebook
+
+
+def write_text(notebook: Any) -> str:
+    """Percent-format text of a notebook, without its outputs."""
+    notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all"}}
+    return jupytext.writes(notebook, fmt="py:percent")
+
+
+def execute(notebook: Any, folder: Path, timeout: int = 300) -> None:
+    """Run every cell in order, as nbval will: in the notebook's folder, one numerical thread."""
+    os.environ.update(ONE_THREAD)
+    notebook.metadata = {"kernelspec": dict(KERNEL)}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    client = NotebookClient(
+        notebook,
+        kernel_name=KERNEL["name"],
+        timeout=timeout,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    settle(notebook)
+
+
+def settle(notebook: Any) -> None:
+    """Leave out what changes from run to run or means nothing without a running kernel."""
+    notebook.metadata = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.metadata.pop("execution", None)
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
+
+
+def complaints(notebook: Any) -> list[str]:
+    """What cells said on stderr: warnings, mostly. A chapter is committed without any."""
+    return [
+        f"cell {number}: {output.text.strip()}"
+        for number, cell in enumerate(notebook.cells)
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; see the module's text. Returns the number of files that failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["build", "text", "run"])
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--into", type=Path, help="folder to write to: notebooks for build, build/notebooks for text")
+    parser.add_argument("--timeout", type=int, default=300, help="seconds that a cell may take (default %(default)s)")
+    options = parser.parse_args(arguments)
+
+    failed = 0
+    for path in options.files:
+        if options.action == "text":
+            target = (options.into or ROOT / "build" / "notebooks") / f"{path.stem}.py"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(write_text(nbformat.read(path, as_version=4)), encoding="utf-8")
+            print(f"{path} -> {target}")
+            continue
+        if options.action == "build":
+            notebook = read_text(path)
+            target = (options.into or ROOT / "notebooks") / f"{path.stem}.ipynb"
+        else:
+            notebook, target = nbformat.read(path, as_version=4), path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            execute(notebook, target.resolve().parent, options.timeout)
+            problems = complaints(notebook)
+        except CellExecutionError as error:
+            problems = [str(error)]
+        if problems:
+            failed += 1
+            print(f"{path}: not written, because", *problems, sep="\n", file=sys.stderr)
+            continue
+        nbformat.validate(notebook)
+        nbformat.write(notebook, target)
+        print(f"{path} -> {target}, {len(notebook.cells)} cells")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
