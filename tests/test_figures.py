@@ -1,0 +1,45 @@
+"""Figures are checked through their data: recomputed with the defaults and compared with tests/reference."""
+
+from pathlib import Path
+
+import matplotlib.figure
+import numpy as np
+import pytest
+
+from hmm_core import figures
+
+REFERENCE = Path(__file__).with_name("reference")
+
+
+@pytest.mark.parametrize("name", sorted(figures.FIGURES))
+def test_figure(name):
+    compute, draw = figures.load(name)
+    data = compute()
+    with np.load(REFERENCE / f"{name}.npz") as reference:
+        assert sorted(data) == sorted(reference.files)
+        for key in reference.files:
+            computed, expected = np.asarray(data[key]), reference[key]
+            assert computed.shape == expected.shape, key
+            if computed.dtype.kind in "fiub":
+                scale = np.abs(expected).max(initial=0)
+                np.testing.assert_allclose(computed, expected, rtol=1e-6, atol=1e-9 * scale + 1e-13, err_msg=key)
+            else:
+                assert (computed == expected).all(), key
+    drawn = draw(data)
+    assert isinstance(drawn, matplotlib.figure.Figure)
+    drawn.canvas.draw()  # raises where a label or an axis is wrong
+    assert all(
+        ax.get_xlabel() or ax.get_title() or not ax.axison for ax in drawn.axes if ax.get_label() != "<colorbar>"
+    )
+
+
+def test_every_reference_belongs_to_a_figure():
+    assert {path.stem for path in REFERENCE.glob("*.npz")} == set(figures.FIGURES)
+
+
+def test_fit_rate_recovers_a_power_and_refuses_nonsense():
+    h = np.array([1, 0.5, 0.25])
+    assert figures.fit_rate(h, 3 * h**1.5) == pytest.approx(1.5)
+    for x, error in ((h, h[:2]), (h[:1], h[:1]), (h, -h), (h, h * np.nan)):
+        with pytest.raises(ValueError, match="rate needs"):
+            figures.fit_rate(x, error)
