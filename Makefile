@@ -3,28 +3,36 @@ PYTHON ?= python3
 LAB_ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# What nbval runs: a notebook's cells, in order, in one worker, compared with the output that is committed.
+NOTEBOOKS := $(wildcard notebooks/*.ipynb solutions/*.ipynb)
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --dist loadscope
 
 # One numerical thread per process: test workers share the cores, and timings compare like with like.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test lint bench figures clean
+.PHONY: help lab test lint bench figures notebooks lock clean
 
 help:
-	@echo "make lab      open the course in JupyterLab (LAB_ARGS=... are passed on)"
-	@echo "make test     lint, every test, every notebook against its reference outputs"
-	@echo "make bench    time the library against what one would use instead (minutes)"
-	@echo "make figures  recompute the reference data of the figures"
-	@echo "make clean    remove the environment and everything that was built"
+	@echo "make lab        open the course in JupyterLab (LAB_ARGS=... are passed on)"
+	@echo "make test       lint, every test, every notebook against its reference outputs"
+	@echo "make bench      time the library against what one would use instead (minutes)"
+	@echo "make figures    recompute the reference data of the figures"
+	@echo "make notebooks  execute every notebook again, in place"
+	@echo "make lock       choose the versions in requirements.lock anew, after a change in pyproject.toml"
+	@echo "make clean      remove the environment and everything that was built"
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python >= 3.11 is needed, $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (HMM course)"
+	  { echo "Python >= 3.11 is needed, and '$(PYTHON)' is older or missing. Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Building .venv (once; a few minutes)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(INSTALL) -r requirements.lock
+	@$(INSTALL) --no-deps --editable .
+	@$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (HMM course)"
 	@touch $@
 
 lab: $(READY)
@@ -33,19 +41,26 @@ lab: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 
-# tests/ first, then the notebooks themselves: nbval runs every cell and compares it with the output that is committed.
+# tests/ first, then the notebooks themselves.
 test: lint
 	$(BIN)/python -m pytest tests --numprocesses auto --quiet
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 \
-	  --numprocesses auto --dist loadscope --quiet notebooks
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --quiet $(NOTEBOOKS),@echo "No notebooks yet.")
 
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' || \
-	  echo "(without NGSolve, which could not be installed)"
+	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve, which could not be installed)"
 	$(BIN)/python -m benchmarks
 
 figures: $(READY)
 	$(BIN)/python tools/figures.py
 
+notebooks: $(READY)
+	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
+
+lock: $(READY)
+	@$(INSTALL) uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra lab \
+	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
