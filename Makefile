@@ -29,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python >= 3.11 is needed, and '$(PYTHON)' is older or missing. Name another: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Building .venv (once; a few minutes)"
-	@$(PYTHON) -m venv --clear .venv
+	@$(PYTHON) -m venv .venv
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) --no-deps --editable .
 	@$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (HMM course)"
@@ -59,7 +59,7 @@ notebooks: $(READY)
 lock: $(READY)
 	@$(INSTALL) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra lab \
-	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	  --no-annotate --no-header --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .ruff_cache
