@@ -81,7 +81,7 @@ class ExactClosure:
         if _takes_u(self.A):
             A, d_du = self._tensor(self.A, x, u), _apply(self._slope(x, u), grad)
         else:
-            A = self._tensor(self.A, x) if callable(self.A) else _as_tensor(self.A, x, "A")
+            A = self._tensor(self.A, x) if callable(self.A) else as_tensor(self.A, x, "A")
             d_du = np.zeros_like(grad)
         return _shaped((_apply(A, grad), d_du, A), shape, info={"micro_solves": 0, "iterations": 0})
 
@@ -93,7 +93,7 @@ class ExactClosure:
         return (self._tensor(self.A, x, above) - self._tensor(self.A, x, below)) / (above - below)
 
     def _tensor(self, function: Callable[..., Array], *state: Array) -> Array:
-        return _as_tensor(function(*state), state[0], f"{_name(function)} in ExactClosure")
+        return as_tensor(function(*state), state[0], f"{_name(function)} in ExactClosure")
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def ask(
         if full.ndim not in (0, len(shape) + 1) or not _broadcasts(full.shape, (*shape, count)):
             raise ValueError(f"{name}: {part} has shape {value.shape}; expected {(*shape, count)}")
         parts.append(np.broadcast_to(full, (*shape, count)).astype(float, copy=False))
-        _refuse_non_finite(parts[-1], x, f"{name}: {part}")
+        refuse_non_finite(parts[-1], x, f"{name}: {part}")
     return Answer(*parts, *(answer.stderr, answer.memory, answer.info) if isinstance(answer, Answer) else ())
 
 
@@ -191,23 +191,21 @@ def _points(x: Array, u: Array, grad: Array, dim: int | None) -> tuple[Array, Ar
     d, shape = x.shape[0], x.shape[1:]
     x, u, grad = x.reshape(d, -1), np.broadcast_to(u, shape).reshape(-1), grad.reshape(d, -1)
     for name, value in (("x", x), ("u", u), ("grad", grad)):
-        _refuse_non_finite(value, x, f"the macro state {name}")
+        refuse_non_finite(value, x, f"the macro state {name}")
     return x, u, grad, shape
 
 
-def _refuse_non_finite(value: Array, x: Array, what: str) -> None:
+def refuse_non_finite(value: Array, x: Array, what: str) -> None:
     if not np.isfinite(value).all():
         k = int(np.argwhere(~np.isfinite(value))[:, -1].min())
         raise ValueError(f"{what} = {value[..., k].tolist()} at x={x[:, k].tolist()} (point {k}): it must be finite")
 
 
-def _as_tensor(value: Array, x: Array, name: str) -> Array:
+def as_tensor(value: Array, x: Array, name: str) -> Array:
     """A number, a scalar field (K,), a tensor (d, d) or a tensor field (d, d, K), as the last of these."""
     (d, count), value = x.shape, np.asarray(value)
     if value.dtype.kind not in "fiu":
         raise ValueError(f"{name} returned {value.dtype} values; real numbers are needed")
-    if d == 1 and value.shape == (1, count):
-        value = value[0]  # in 1D, what a formula in x naturally gives
     if value.ndim < 2 and _broadcasts(value.shape, (count,)):
         value = value * np.eye(d)[:, :, None]
     elif value.shape == (d, d):
@@ -215,7 +213,7 @@ def _as_tensor(value: Array, x: Array, name: str) -> Array:
     if value.shape[:2] != (d, d) or value.ndim != 3 or value.shape[2] not in (1, count):
         raise ValueError(f"{name} has shape {value.shape}; at {count} points in {d}D it needs {(d, d, count)}")
     tensor = np.array(np.broadcast_to(value, (d, d, count)), dtype=float)
-    _refuse_non_finite(tensor, x, name)
+    refuse_non_finite(tensor, x, name)
     return tensor
 
 
