@@ -11,7 +11,7 @@ and answer with A = <a grad u> <grad u>^-1, u_j = y_j + w_j, averaged over the i
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Integral, Real
 
@@ -67,7 +67,15 @@ class CellProblem:
     buffer : oversampling layer on every side, (delta_b - delta)/2, in periods.
     offset : centre of the domain relative to x in units of ``size`` (0.5: x sits in a corner).
     window : "box", or ("smooth", q) with weight (1/4 - (y/size)^2)^q in every direction.
-    average : "ratio" <a grad u><grad u>^-1, or "flux" <a grad u> for <grad u> = e_j on the whole solved domain.
+    average : "ratio" <a grad u><grad u>^-1; "flux" <a grad u> for <grad u> = e_j on the whole solved domain; "energy"
+        <grad u_i . a grad u_j> (periodic, Dirichlet).
+    equation : "elliptic", or one of two that forget the boundary faster (T in periods^2; scheme "q1"; not Neumann):
+        ("zero-order", T) adds w/T to the cell problem (Gloria 2011): an error O(1/T) of the tensor, O(1/T^2) with
+        average="energy", and a boundary layer of width T^(1/2) only;
+        ("parabolic", T) lets u_t = div(a grad u), u(0) = div(a e_j), u = 0 on the boundary, run until T and answers
+        with A_ij = <a_ij> - 2 int_0^T <u_i u_j> dt (Abdulle, Arjmand and Paganoni 2019). Both want a smooth window and
+        a buffer; the parabolic one defines its own average.
+    richardson : for "zero-order", extrapolate the tensors of T and 2T: O(1/T^2), O(1/T^3) with average="energy".
     scheme : "q1" multilinear elements, O(n^-2); "fourier" for smooth media, periodic, integer size, no buffer.
     tol : relative accuracy asked of the tensor's solution on the given grid.
 
@@ -87,6 +95,8 @@ class CellProblem:
     average: str = "ratio"
     scheme: str = "q1"
     tol: float = 1e-8
+    equation: str | tuple[str, float] = "elliptic"
+    richardson: bool = False
 
     def __post_init__(self) -> None:
         def choice(name: str, allowed: tuple) -> None:
@@ -118,7 +128,9 @@ class CellProblem:
             order = self.window[1]
             if isinstance(order, bool) or not isinstance(order, Real) or not 0 <= order < 50:
                 raise ValueError(f'window={self.window!r}: the order q in ("smooth", q) must be a number, 0 <= q < 50')
-        choice("average", ("ratio", "flux"))
+        choice("average", ("ratio", "flux", "energy"))
+        if self.average == "energy" and self.bc == "neumann":
+            raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
         choice("scheme", ("q1", "fourier"))
         number("tol", 0, strict=True)
         if not 1e-14 <= self.tol < 1:
@@ -129,6 +141,27 @@ class CellProblem:
                     raise ValueError(f"scheme='fourier' needs {name}={wanted!r}, not {getattr(self, name)!r}")
             if self.size != round(self.size):
                 raise ValueError(f"scheme='fourier' needs an integer size, not size={self.size!r}: use scheme='q1'")
+        self._check_equation()
+
+    def _check_equation(self) -> None:
+        if self.richardson and not self._is("zero-order"):
+            raise ValueError("richardson=True extrapolates in T: it needs equation=('zero-order', T)")
+        if self.equation == "elliptic":
+            return
+        if not (self._is("zero-order") or self._is("parabolic")) or len(self.equation) != 2:
+            raise ValueError(
+                f"equation={self.equation!r} is not one of 'elliptic', ('zero-order', T), ('parabolic', T)"
+            )
+        T = self.equation[1]
+        if isinstance(T, bool) or not isinstance(T, Real) or not (math.isfinite(T) and T > 0):
+            raise ValueError(f"equation={self.equation!r}: T must be a positive number (periods^2)")
+        if self.scheme == "fourier" or self.bc == "neumann":
+            raise ValueError(f"equation={self.equation!r} needs scheme='q1' and bc='periodic' or 'dirichlet'")
+        if self._is("parabolic") and (self.bc != "dirichlet" or self.average != "ratio"):
+            raise ValueError("equation=('parabolic', T) needs bc='dirichlet', and defines its own average")
+
+    def _is(self, kind: str) -> bool:
+        return isinstance(self.equation, tuple) and self.equation[:1] == (kind,)
 
     @property
     def cells(self) -> int:
@@ -137,7 +170,9 @@ class CellProblem:
 
     @property
     def grid(self) -> Q1Grid | FourierGrid | LineGrid:
-        return _grid(self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc, self.scheme)
+        closed_form = self.dim == 1 and self.equation == "elliptic"
+        kind = LineGrid if closed_form else Q1Grid if self.scheme == "q1" else FourierGrid
+        return _grid(kind, self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc)
 
     def effective_tensor(self, a: Medium, x: Array | None = None, eps: float | None = None) -> Array:
         r"""Effective tensor of the medium at one macro point, or at thousands.
@@ -167,6 +202,8 @@ class CellProblem:
         self, a: Medium, x: Array | None = None, eps: float | None = None, correctors: bool = True
     ) -> MicroSolution:
         """As ``effective_tensor``, and returns the whole micro solution."""
+        if self.richardson:
+            return self._extrapolate(a, x, eps, correctors)
         macro, shape = self._macro_points(a, x, eps)
         answers, owner, seen = [], np.empty(macro.shape[1], dtype=int), {}
         for first, fields in self._fields(a, macro, eps):
@@ -189,6 +226,16 @@ class CellProblem:
         iterations, residual, solver = (part.reshape(shape)[()] for part in (iterations, residual, solver))
         nodes = self.grid.edges + self.offset * self.size
         return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
+
+    def _extrapolate(self, a: Medium, x: Array | None, eps: float | None, correctors: bool) -> MicroSolution:
+        """Richardson: the error of the zero-order term is a power series in 1/T whose first term is known."""
+        kind, T = self.equation
+        one, two = (
+            replace(self, equation=(kind, t), richardson=False).solve(a, x, eps, correctors) for t in (T, 2 * T)
+        )
+        gain = 2 ** (2 if self.average == "energy" else 1)
+        tensor = (gain * two.tensor - one.tensor) / (gain - 1)
+        return replace(two, tensor=tensor, iterations=one.iterations + two.iterations, solves=one.solves + two.solves)
 
     # -- the medium, sampled and checked ----------------------------------------------------------------------------
 
@@ -244,19 +291,24 @@ class CellProblem:
     @property
     def _energy_form(self) -> bool:
         """Whether A = <(e_i + grad w_i) . a (e_j + grad w_j)>: its error is the square of the solver's."""
-        return self.buffer == 0 and self.window == "box"
+        return self.buffer == 0 and self.window == "box" and self.equation == "elliptic"
 
     def _solve_batch(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
         """Tensor (B, d, d), iterations, residual, solver (B,) and correctors of B sampled coefficients (B, c, G, E)."""
-        if self.dim == 1:
+        if isinstance(self.grid, LineGrid):
             return self._solve_line(a[:, 0], correctors)
+        if self._is("parabolic"):
+            return self._solve_parabolic(a, correctors)
         grid, d = self.grid, self.dim
         mean = _matrix(a.mean(axis=(2, 3)), d)
         diagonal = np.einsum("bii->bi", mean)
         low, harmonic = ellipticity(a, diagonal)
 
-        stencil = grid.stencil(a)
-        apply, precondition = grid.operator(stencil), grid.preconditioner(diagonal)
+        stencil, shift = grid.stencil(a), 0.0
+        if self._is("zero-order"):
+            shift = 1 / self.equation[1]
+            stencil = stencil + shift * grid.mass
+        apply, precondition = grid.operator(stencil), grid.preconditioner(diagonal, shift)
         b = -grid.load(a - _components(mean, a.shape[1]))
         allowed = self._allowed_energy(low, harmonic, diagonal)  # of the error, (B, d)
         target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
@@ -309,6 +361,9 @@ class CellProblem:
         for j in range(d):
             gradient[:, j, j] += 1.0
         weights = grid.window(self.size, self.window)
+        if self.average == "energy":
+            flux = multiply(a, gradient).reshape(*gradient.shape[:2], -1)
+            return _dot_matrix(gradient * weights, flux), np.broadcast_to(np.eye(d), mean.shape)
         flux = np.tensordot(multiply(a, gradient), weights, axes=2).swapaxes(1, 2)
         inner = np.tensordot(gradient, weights, axes=2).swapaxes(1, 2)
         whole = gradient.mean(axis=(3, 4)).swapaxes(1, 2)
@@ -322,6 +377,43 @@ class CellProblem:
             fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
         return fields
 
+    def _solve_parabolic(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
+        """u(t) = exp(-t K/m) u(0) in the Krylov space of each problem (Lanczos), so the time integral is exact there.
+
+        The mass matrix is lumped, m = h^d. The space grows until the tensor stands still.
+        """
+        grid, d, T = self.grid, self.dim, self.equation[1]
+        mean, weights = _matrix(a.mean(axis=(2, 3)), d), grid.window(self.size, self.window)
+        voigt = _matrix(np.tensordot(a, weights, axes=2), d)
+        m = grid.h**d
+        start = -grid.load(a - _components(mean, a.shape[1])) / m
+        length = np.sqrt(_dot(start, start))
+        krylov = lanczos(grid.operator(grid.stencil(a) / m), start)
+        nodal = grid.nodal_window(self.size, self.window)
+        tensor, change = voigt, np.inf
+        for basis, theta, modes in krylov:
+            previous, first = tensor, length[..., None] * modes[..., 0, :]
+            tensor = voigt.copy()
+            weighted = (basis * nodal).reshape(*basis.shape[:3], -1)
+            for i, j in np.ndindex(d, d):
+                gram = weighted[:, i] @ basis[:, j].reshape(*basis[:, j].shape[:2], -1).swapaxes(1, 2)
+                rate = theta[:, i, :, None] + theta[:, j, None, :]
+                gram = modes[:, i].swapaxes(1, 2) @ gram @ modes[:, j] * -np.expm1(-T * rate) / rate
+                tensor[:, i, j] -= 2 * np.einsum("bk,bkl,bl->b", first[:, i], gram, first[:, j])
+            change = np.abs(tensor - previous).max(axis=(1, 2)) / np.abs(tensor).max(axis=(1, 2))
+            if (change < self.tol).all():
+                break
+        else:
+            raise ConvergenceError(
+                f"equation={self.equation!r}: the tensor still changes by {change.max():.1e} of tol={self.tol}"
+            )
+        fields = None
+        if correctors:  # the integral of u over time is the corrector, as far as T reaches
+            amplitude = np.einsum("bjkl,bjl->bjk", modes, first * -np.expm1(-T * theta) / theta)
+            fields = grid.extend(np.einsum("bjk,bjk...->bj...", amplitude, basis))
+        count, steps = len(a), np.full(len(a), basis.shape[2])
+        return (tensor + tensor.swapaxes(1, 2)) / 2, steps, change, np.full(count, "lanczos", dtype=object), fields
+
     def _solve_line(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
         """One dimension: the flux c is constant and u' = c/a, so every average is a quadrature of 1/a."""
         grid = self.grid
@@ -331,7 +423,7 @@ class CellProblem:
         inverse = 1 / a
         inner = np.tensordot(inverse, grid.window(self.size, self.window), axes=2)
         whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
-        tensor = 1 / (inner if self.average == "ratio" else whole)
+        tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole**2}[self.average]
         fields = None
         if correctors:
             _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
@@ -347,10 +439,8 @@ class CellProblem:
 
 
 @lru_cache(maxsize=32)
-def _grid(dim: int, cells: int, length: float, bc: str, scheme: str) -> Q1Grid | FourierGrid | LineGrid:
-    if dim == 1:
-        return LineGrid(dim, cells, length, bc)
-    return (Q1Grid if scheme == "q1" else FourierGrid)(dim, cells, length, bc)
+def _grid(kind: type, dim: int, cells: int, length: float, bc: str) -> Q1Grid | FourierGrid | LineGrid:
+    return kind(dim, cells, length, bc)
 
 
 def conjugate_gradients(
@@ -386,6 +476,36 @@ def conjugate_gradients(
         rho = np.where(active, fresh, rho)
         active &= rho > allowed
     return w, r, rho, iterations
+
+
+def lanczos(apply: Operator, start: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """Krylov spaces of B x J symmetric positive operators, growing: yields bases, Ritz values and Ritz vectors.
+
+    Bases (B, J, m, nodes), Ritz values (B, J, m), vectors (B, J, m, m), for m = 16, 20, 25, ... up to about 600. The
+    three-term recurrence alone: lost orthogonality costs copies of Ritz values, not accuracy of functions of the
+    operator (Druskin and Knizhnerman).
+    """
+    scalar = (..., *(None,) * (start.ndim - 2))
+    basis, diagonal, off = [], [], []
+    v, before, norm = start, np.zeros_like(start), np.sqrt(_dot(start, start))
+    least, wanted = np.zeros_like(norm), 16
+    while len(basis) < 600:
+        v = np.divide(v, norm[scalar], out=np.zeros_like(v), where=(norm > least)[scalar])
+        image = apply(v)
+        basis.append(v)
+        diagonal.append(_dot(image, v))
+        least = least if off else 1e-12 * diagonal[0]
+        image = image - diagonal[-1][scalar] * v - (norm[scalar] * before if off else 0)
+        before, v, norm = v, image, np.sqrt(_dot(image, image))
+        off.append(np.where(norm > least, norm, 0.0))
+        if len(basis) >= wanted:
+            m, wanted = len(basis), int(1.25 * wanted)
+            projected = np.zeros((*norm.shape, m, m))
+            k = np.arange(m)
+            projected[..., k, k] = np.moveaxis(diagonal, 0, -1)
+            projected[..., k[1:], k[:-1]] = projected[..., k[:-1], k[1:]] = np.moveaxis(off[:-1], 0, -1)
+            theta, modes = np.linalg.eigh(projected)
+            yield np.stack(basis, axis=2), np.maximum(theta, np.finfo(float).tiny), modes
 
 
 def _refuse_drift(

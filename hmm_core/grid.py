@@ -120,6 +120,13 @@ class _Grid:
             weights = weights * line.reshape(shape)
         return weights.reshape(len(self.reference) ** self.dim, -1)
 
+    def nodal_window(self, size: float, window: str | tuple[str, float] = "box") -> Array:
+        """The same average for fields given at the unknowns: weights (n, ..., n) of their multilinear interpolant."""
+        left, right = window_weights(self.edges, np.array([0.0, 1.0]), size, window)
+        line = np.append(left, 0.0)
+        line[1:] += right
+        return self.restrict(np.prod(np.meshgrid(*[line] * self.dim, indexing="ij"), axis=0))
+
     # -- the constant-coefficient operator and its inverse ----------------------------------------------------------
 
     @cached_property
@@ -153,20 +160,24 @@ class _Grid:
             symbols[k] *= (stiffness if j == k else mass).reshape([-1 if i == j else 1 for i in range(self.dim)])
         return symbols
 
-    def preconditioner(self, diagonal: Array) -> Operator:
-        """The inverse of K0 for B constant tensors diag(diagonal), diagonal (B, d): r -> T^T L^-1 T r.
+    @cached_property
+    def mass_symbol(self) -> Array:
+        """Eigenvalues (n, ..., n) of the mass matrix."""
+        _, mass = self._symbols_1d
+        return np.prod(np.meshgrid(*[mass] * self.dim, indexing="ij"), axis=0)
+
+    def preconditioner(self, diagonal: Array, shift: float = 0.0) -> Operator:
+        """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, d): r -> T^T L^-1 T r.
 
         Constants (and, for even Fourier grids, the highest frequencies) have L = 0: they are left out, which keeps
         every iterate orthogonal to them.
         """
         dense = self.nodes <= DENSE_TRANSFORM
         half = self.bc == "periodic" and not dense  # the real FFT stores half of the frequencies
-        symbols = self.symbols[..., : self.nodes // 2 + 1] if half else self.symbols
-        inverse = np.tensordot(diagonal, symbols, axes=1)
-        np.divide(1.0, inverse, out=inverse, where=inverse > 1e-12 * inverse.max())
-        inverse[inverse == 0] = 0.0
-        inverse[:, symbols.sum(axis=0) <= 1e-12 * symbols.max()] = 0.0
-        inverse = inverse[:, None]
+        columns = slice(self.nodes // 2 + 1 if half else self.nodes)
+        symbols = np.tensordot(diagonal, self.symbols[..., columns], axes=1) + shift * self.mass_symbol[..., columns]
+        visible = symbols > 1e-12 * symbols.max()
+        inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=visible)[:, None]
         axes = tuple(range(-self.dim, 0))
 
         def dense_transform(r: Array) -> Array:
@@ -308,9 +319,23 @@ class Q1Grid(_Grid):
             couplings = self._point_weight * table.reshape(len(g), -1) @ flat
             couplings = couplings.reshape(len(a), len(g), *(self.cells,) * d)
             for beta, other in enumerate(self.corners):
-                offset = np.ravel_multi_index([1 + o - c for o, c in zip(other, corner, strict=True)], (3,) * d)
-                closed[:, offset][self._element(corner)] += couplings[:, beta]
+                closed[:, self._offset(corner, other)][self._element(corner)] += couplings[:, beta]
         return self.restrict(closed)
+
+    @cached_property
+    def mass(self) -> Array:
+        """The operator w -> int w v as a stencil (3^d, nodes)."""
+        value = np.array([1 - self.reference, self.reference])
+        line = value @ value.T * self.h / 2
+        closed = np.zeros((3**self.dim, *(self.cells + 1,) * self.dim))
+        for corner, other in product(self.corners, self.corners):
+            coupling = np.prod([line[c, o] for c, o in zip(corner, other, strict=True)])
+            closed[self._offset(corner, other)][self._element(corner)] += coupling
+        return self.restrict(closed)
+
+    def _offset(self, corner: tuple[int, ...], other: tuple[int, ...]) -> int:
+        """Which of the 3^d couplings leads from one corner of an element to another."""
+        return int(np.ravel_multi_index([1 + o - c for o, c in zip(other, corner, strict=True)], (3,) * self.dim))
 
     def operator(self, stencil: Array) -> Operator:
         """w (B, J, nodes) -> K w. Fields are padded by one layer so that all couplings act on flat, contiguous memory."""

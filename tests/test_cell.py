@@ -531,6 +531,83 @@ def test_samples_converge_to_the_periodic_tensor(bc):
     assert np.polyfit(np.log(sizes), np.log(errors), 1)[0] == pytest.approx(-1, abs=0.35)
 
 
+# -- cell problems that forget their boundary ------------------------------------------------------------------------
+
+RESONANT = [[2.7567779542, -0.002443027304], [-0.002443027304, 3.424849152422]]
+
+
+def resonant(x, y):
+    return (2 + 1.8 * sin(y[0])) / (2 + 1.8 * cos(y[1])) + (2 + sin(y[1])) / (2 + 1.8 * cos(y[0]))
+
+
+@pytest.mark.parametrize(
+    "average, richardson, order", (("flux", False, 1), ("flux", True, 2), ("energy", False, 2), ("energy", True, 3))
+)
+def test_systematic_error_of_the_zero_order_term(average, richardson, order):
+    """Gloria 2011: 1/T, 1/T^2 for the energy, one more (two more for the flux) by Richardson; on an exact period."""
+    exact = hmm.CellProblem(n=12, tol=1e-12).effective_tensor(resonant)
+    lengths = np.array([4.0, 8.0, 16.0])
+    errors = []
+    for T in lengths:
+        problem = hmm.CellProblem(n=12, average=average, equation=("zero-order", T), richardson=richardson, tol=1e-12)
+        errors.append(np.abs(problem.effective_tensor(resonant) - exact).max())
+    assert np.polyfit(np.log(lengths), np.log(errors), 1)[0] == pytest.approx(-order, abs=0.05)
+
+
+def test_zero_order_term_reaches_the_plain_cell_problem():
+    for dim, bc in ((1, "dirichlet"), (2, "periodic"), (2, "dirichlet"), (3, "dirichlet")):
+        plain = hmm.CellProblem(dim=dim, n=6, bc=bc, size=1.3, tol=1e-10)
+        damped = hmm.CellProblem(dim=dim, n=6, bc=bc, size=1.3, tol=1e-10, equation=("zero-order", 1e8))
+        tensors = [problem.effective_tensor(lambda x, y: 2 + sin(y[0])) for problem in (plain, damped)]
+        np.testing.assert_allclose(tensors[0], tensors[1], atol=1e-6 if dim > 1 else 5e-2)  # 1D: closed form against Q1
+
+
+def test_average_of_energy_equals_that_of_flux_on_the_whole_cell():
+    for bc in ("periodic", "dirichlet"):
+        energy, flux = (
+            hmm.CellProblem(n=10, bc=bc, average=average, tol=1e-10).effective_tensor(hou_wu)
+            for average in ("energy", "flux")
+        )
+        np.testing.assert_allclose(energy, flux, atol=1e-7)
+    line = hmm.CellProblem(dim=1, n=8, average="energy").effective_tensor(lambda x, y: 2 + cos(y[0]))
+    assert line[0, 0] == pytest.approx(np.sqrt(3))
+
+
+@pytest.mark.parametrize("order", (1, 3))
+def test_parabolic_cell_problem_beats_the_resonance(order):
+    """Rate R^-(q+1) of Abdulle, Arjmand and Paganoni: the envelope over three phases, K = 0.75, T = 0.02 R."""
+    exact = hmm.CellProblem(n=10).effective_tensor(resonant)
+    sizes, errors = (4, 8, 12), []
+    for size in sizes:
+        found = []
+        for length in (size, size + 0.25, size + 0.5):
+            problem = hmm.CellProblem(
+                n=12, bc="dirichlet", size=0.75 * length, buffer=0.125 * length, window=("smooth", order),
+                equation=("parabolic", 0.02 * length), tol=1e-6,
+            )  # fmt: skip
+            found.append(np.abs(problem.effective_tensor(resonant) - exact).max())
+        errors.append(max(found))
+    assert np.polyfit(np.log(sizes), np.log(errors), 1)[0] == pytest.approx(-(order + 1), abs=0.5)
+
+
+def test_parabolic_tensor_on_an_invariant_subspace_is_the_dirichlet_tensor():
+    """T beyond all time scales, averaged over all of the domain: 2 int u K^-1 u = b K^-1 b, whatever the mass matrix."""
+    plain = hmm.CellProblem(n=10, bc="dirichlet", tol=1e-10)
+    long = hmm.CellProblem(n=10, bc="dirichlet", equation=("parabolic", 50.0), tol=1e-9)
+    lumped, tensor = long.solve(hou_wu), plain.effective_tensor(hou_wu)
+    np.testing.assert_allclose(lumped.tensor, tensor, rtol=1e-3, atol=1e-3)  # the window is not quite the lumped mass
+    assert lumped.solver == "lanczos" and lumped.correctors.shape == (2, 11, 11)
+    np.testing.assert_allclose(lumped.correctors, plain.solve(hou_wu).correctors, atol=1e-4)
+
+
+def test_parabolic_batch_equals_singles():
+    x = np.array([[0.1, 0.5, 0.9], [0.3, 0.2, 0.8]])
+    problem = hmm.CellProblem(n=8, bc="dirichlet", size=2.0, equation=("parabolic", 0.1), tol=1e-9)
+    together = problem.effective_tensor(graded, x=x)
+    for k in range(3):
+        np.testing.assert_allclose(together[..., k], problem.effective_tensor(graded, x=x[:, k]), rtol=1e-8, atol=1e-10)
+
+
 # -- correctors -----------------------------------------------------------------------------------------------------
 
 
@@ -575,6 +652,13 @@ def test_correctors_satisfy_their_boundary_condition_and_give_the_tensor(bc):
         ({"scheme": "p2"}, ValueError, "scheme='p2'"),
         ({"tol": 0.0}, ValueError, "tol=0.0"),
         ({"tol": 1e-30}, ValueError, "tol=1e-30"),
+        ({"average": "energy", "bc": "neumann"}, ValueError, "average='energy'"),
+        ({"equation": "hyperbolic"}, ValueError, "equation='hyperbolic'"),
+        ({"equation": ("zero-order", -1.0)}, ValueError, "T must be a positive"),
+        ({"equation": ("zero-order", 1.0), "bc": "neumann"}, ValueError, "equation=.*bc"),
+        ({"equation": ("zero-order", 1.0), "scheme": "fourier"}, ValueError, "equation=.*scheme"),
+        ({"equation": ("parabolic", 1.0)}, ValueError, "parabolic.*dirichlet"),
+        ({"richardson": True}, ValueError, "richardson=True"),
         ({"scheme": "fourier", "bc": "dirichlet"}, ValueError, "fourier.*bc"),
         ({"scheme": "fourier", "size": 1.5}, ValueError, "fourier.*size"),
         ({"scheme": "fourier", "buffer": 0.5}, ValueError, "fourier.*buffer"),

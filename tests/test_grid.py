@@ -135,3 +135,25 @@ def test_window_in_three_dimensions_is_a_tensor_product():
     weights, y = grid.window(1.1), grid.points.reshape(3, 8, -1)
     assert np.isclose(weights.sum(), 1)
     np.testing.assert_allclose((weights * (1 + y[0]) * (2 - y[1]) * (3 + y[2])).sum(), 6)
+
+
+@pytest.mark.parametrize("bc", BOUNDARIES)
+def test_mass_matrix_and_shifted_preconditioner(bc):
+    for grid in grids(bc):
+        if isinstance(grid, g.Q1Grid):
+            a = np.ones((1, 1, 2**grid.dim, grid.cells**grid.dim))
+            apply = grid.operator(grid.stencil(a) + 3.0 * grid.mass)
+            precondition = grid.preconditioner(np.ones((1, grid.dim)), 3.0)
+            w = random_field(grid, batch=1)
+            np.testing.assert_allclose(precondition(apply(w)), w, atol=1e-10)
+            if bc != "dirichlet":  # constants have energy: the volume
+                one = np.ones((1, 1, *(grid.nodes,) * grid.dim))
+                np.testing.assert_allclose(grid.operator(grid.mass[None])(one).sum(), grid.length**grid.dim)
+
+
+def test_nodal_window_averages_linear_fields_exactly():
+    grid = g.Q1Grid(2, 9, 2.0, "neumann")
+    x = np.meshgrid(grid.edges, grid.edges, indexing="ij")
+    for window in ("box", ("smooth", 2)):
+        weights = grid.nodal_window(1.3, window)
+        np.testing.assert_allclose((weights * (3 + x[0] - 2 * x[1])).sum(), 3)
