@@ -573,16 +573,16 @@ def test_average_of_energy_equals_that_of_flux_on_the_whole_cell():
     assert line[0, 0] == pytest.approx(np.sqrt(3))
 
 
-@pytest.mark.parametrize("order", (1, 3))
+@pytest.mark.parametrize("order", (2, 3))
 def test_parabolic_cell_problem_beats_the_resonance(order):
     """Rate R^-(q+1) of Abdulle, Arjmand and Paganoni: the envelope over three phases, K = 0.75, T = 0.02 R."""
-    exact = hmm.CellProblem(n=10).effective_tensor(resonant)
-    sizes, errors = (4, 8, 12), []
+    exact = hmm.CellProblem(n=16).effective_tensor(resonant)
+    sizes, errors = (4, 7, 10), []
     for size in sizes:
         found = []
         for length in (size, size + 0.25, size + 0.5):
             problem = hmm.CellProblem(
-                n=12, bc="dirichlet", size=0.75 * length, buffer=0.125 * length, window=("smooth", order),
+                n=16, bc="dirichlet", size=0.75 * length, buffer=0.125 * length, window=("smooth", order),
                 equation=("parabolic", 0.02 * length), tol=1e-6,
             )  # fmt: skip
             found.append(np.abs(problem.effective_tensor(resonant) - exact).max())
