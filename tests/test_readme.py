@@ -1,0 +1,55 @@
+"""The README's example runs as pasted and prints what the README says; its links lead somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_example_runs_as_pasted(tmp_path):
+    script = tmp_path / "example.py"
+    script.write_text("".join(blocks("python")), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-W", "error", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "".join(blocks("text"))
+    assert run.stderr == ""
+
+
+def test_the_example_has_ten_lines():
+    first = blocks("python")[0]
+    assert sum(bool(line.strip()) for line in first.splitlines()) == 10
+
+
+LINKS = [link for link in re.findall(r"\]\(([^)\s]+)\)", README) if "://" not in link]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "hmm_core", "tests", "benchmarks", "tools", "docs"])
+def test_the_map_is_true(folder):
+    assert f"`{folder}/`" in README
+    assert (ROOT / folder).is_dir()
+
+
+def test_the_commands_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"\bmake ([a-z]+)\b(?= |`|;)", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"README names `make {target}`"
+
+
+def test_the_benchmarks_have_their_place():
+    assert 0 < README.find("<!-- benchmarks:begin -->") < README.find("<!-- benchmarks:end -->")
