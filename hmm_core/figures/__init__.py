@@ -19,7 +19,18 @@ Data = dict[str, Array]
 STYLE = str(Path(__file__).with_name("hmm.mplstyle"))
 
 # name: (module, function that computes, function that draws)
-FIGURES: dict[str, tuple[str, str, str]] = {}
+FIGURES: dict[str, tuple[str, str, str]] = {
+    "04-sampling": ("ch04", "sampling_data", "sampling"),
+    "04-correctors": ("ch04", "correctors_data", "correctors"),
+    "04-energy": ("ch04", "energy_data", "energy"),
+    "04-graded": ("ch04", "graded_data", "graded"),
+    "04-convergence": ("ch04", "convergence_data", "convergence"),
+    "04-floor": ("ch04", "floor_data", "floor"),
+    "04-reconstruction": ("ch04", "reconstruction_data", "reconstruction"),
+    "04-line": ("ch04", "line_data", "line"),
+    "04-reconstruction-rates": ("ch04", "reconstruction_rates_data", "reconstruction_rates"),
+    "04-graded-reconstruction": ("ch04", "graded_reconstruction_data", "reconstruction"),
+}
 
 
 def load(name: str) -> tuple[Callable[..., Data], Callable[..., Any]]:
