@@ -63,7 +63,7 @@ def macro_basis(mesh: skfem.Mesh, element: skfem.Element) -> skfem.CellBasis:
         raise TypeError(f"element={element!r} is not a scikit-fem element: pass skfem.ElementTriP1(), for example")
     name, scalar = type(element).__name__, getattr(element, "elem", element)
     if mesh.nelements == 0:
-        raise ValueError(f"mesh={mesh!r} has no elements")
+        raise ValueError(f"mesh: this {type(mesh).__name__} is empty, it has no elements")
     if not np.isfinite(mesh.doflocs).all():
         raise ValueError("mesh has vertices that are not finite")
     if not isinstance(scalar, skfem.ElementH1) or not scalar.nodal_dofs:
@@ -73,14 +73,18 @@ def macro_basis(mesh: skfem.Mesh, element: skfem.Element) -> skfem.CellBasis:
     degree, kind = _degree(scalar), mesh.refdom.__name__
     if kind in ("RefQuad", "RefHex"):
         rule = get_quadrature(mesh.refdom, 2 * degree + 1)
-    elif degree > 1 or kind == "RefTet":
-        rule = get_quadrature(mesh.refdom, 2 * degree - 2)
-    elif kind in ("RefLine", "RefTri"):  # scikit-fem's smallest rules have 2 and 3 points here; the midpoint is enough
-        d = mesh.dim()
-        rule = np.full((d, 1), 1 / (d + 1)), np.array([1 / d])
-    else:
+    elif kind not in ("RefLine", "RefTri", "RefTet"):
         raise ValueError(f"mesh of {mesh.refdom.name}s: segments, triangles, quads, tets and hexes are macro meshes")
-    basis = skfem.Basis(mesh, element, quadrature=rule)
+    elif degree > 1:
+        rule = get_quadrature(mesh.refdom, 2 * degree - 2)
+    else:  # scikit-fem's smallest rules have 2 and 3 points on segments and triangles; the midpoint is enough
+        d = mesh.dim()
+        rule = np.full((d, 1), 1 / (d + 1)), np.array([1 / math.factorial(d)])
+    try:
+        with np.errstate(all="ignore"):
+            basis = skfem.Basis(mesh, element, quadrature=rule)
+    except Exception as error:  # isoparametric mappings raise a bare one
+        raise ValueError(f"mesh: scikit-fem cannot build a basis on it ({error})") from error
     if not (basis.dx > 0).all():
         raise ValueError(f"mesh has {int((basis.dx <= 0).any(axis=1).sum())} elements of no volume")
     return basis
@@ -161,7 +165,7 @@ def update(tangent: csr_matrix, residual: Array, free: Array) -> Array:
         warnings.simplefilter("ignore", MatrixRankWarning)
         step = skfem.solve(*skfem.condense(tangent, -residual, I=free))
     if not np.isfinite(step).all():
-        raise ConvergenceError(f"the macro tangent matrix ({free.size} unknowns) is singular: no update exists")
+        raise ConvergenceError(f"the macro tangent matrix ({free.size} unknowns) is singular: no finite update exists")
     return step
 
 
@@ -551,24 +555,25 @@ class Solution:
         return math.sqrt(total / reference if relative else total)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write U at the vertices and the mean flux of every element for ParaView: .vtk, .vtu or .xdmf."""
+        """Write U at the vertices and the mean flux of every element for ParaView: .vtk, .vtu or .xdmf (needs h5py)."""
         path = Path(path)
         if path.suffix not in (".vtk", ".vtu", ".xdmf"):
             raise ValueError(f"path={str(path)!r} must end in .vtk, .vtu or .xdmf")
-        try:
-            import meshio
-            from skfem.io.meshio import to_meshio
-        except ImportError as error:
-            raise ImportError("solution.save needs meshio: pip install meshio") from error
         mesh, d = self.basis.mesh, self.basis.mesh.dim()
         at_nodes = skfem.Basis(mesh, self.basis.elem, quadrature=(mesh.elem.doflocs.T, np.ones(len(mesh.elem.doflocs))))
         vertices = np.zeros(mesh.doflocs.shape[1])
         vertices[mesh.dofs.element_dofs.T] = np.asarray(at_nodes.interpolate(self.u))
         flux = (self.flux * self.basis.dx).sum(axis=2) / self.basis.dx.sum(axis=1)
         padding = ((0, 0), (0, 3 - d))
-        out = to_meshio(mesh, {"U": vertices}, {"flux": [np.pad(flux.T, padding)]})
-        out.points = np.pad(out.points, padding)
-        meshio.write(path, out, **({"data_format": "XML"} if path.suffix == ".xdmf" else {}))
+        try:
+            import meshio
+            from skfem.io.meshio import to_meshio
+
+            out = to_meshio(mesh, {"U": vertices}, {"flux": [np.pad(flux.T, padding)]})
+            out.points = np.pad(out.points, padding)
+            meshio.write(path, out)
+        except ImportError as error:
+            raise ImportError(f"solution.save needs meshio{' and h5py' * (path.suffix == '.xdmf')}: {error}") from error
 
 
 def _values(function: Any, gradient: Any, rich: skfem.CellBasis, x: Array, norm: str) -> tuple[Array, Array]:
