@@ -20,6 +20,12 @@ STYLE = str(Path(__file__).with_name("hmm.mplstyle"))
 
 # name: (module, function that computes, function that draws)
 FIGURES: dict[str, tuple[str, str, str]] = {
+    "01-dialogue": ("ch01", "dialogue_data", "dialogue"),
+    "01-line-micro": ("ch01", "line_micro_data", "line_micro"),
+    "01-plane-micro": ("ch01", "plane_micro_data", "plane_micro"),
+    "01-rounds": ("ch01", "rounds_data", "rounds"),
+    "01-pulse": ("ch01", "pulse_data", "pulse_figure"),
+    "01-rivals": ("ch01", "rivals_data", "rivals"),
     "04-sampling": ("ch04", "sampling_data", "sampling"),
     "04-correctors": ("ch04", "correctors_data", "correctors"),
     "04-energy": ("ch04", "energy_data", "energy"),
