@@ -527,7 +527,9 @@ def _multigrid(
     """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside."""
     import pyamg
 
-    matrix = grid.matrix(stencil)
+    matrix = grid.matrix(stencil[None])
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
     cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200).aspreconditioner()
     shape = b.shape
 

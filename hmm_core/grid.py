@@ -14,6 +14,7 @@ The constant-coefficient operator with diagonal tensor D is diagonal in a cosine
 T = t x ... x t (one small matrix t per axis). Only t depends on the boundary condition.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,18 +26,21 @@ import scipy.fft
 Array = np.ndarray
 Operator = Callable[[Array], Array]
 
+# glibc hands blocks above 128 KB back to the system and pays page faults for the next one, until a larger block has been
+# freed once. The fields of an iteration are such blocks, so free one: it is never touched and costs nothing.
+np.empty(2**22 - 2**12)
+
 # A dense n x n transform by matrix product beats the fast one up to about this n (measured; 2-3 times at n = 32).
 DENSE_TRANSFORM = 48
 
 
 def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
     """Apply a matrix along one of the ``dim`` trailing axes of a field."""
-    shape, n = field.shape, field.shape[field.ndim - dim + axis]
-    rest = int(np.prod(shape[field.ndim - dim + axis + 1 :]))
-    if rest == 1:
-        return (field.reshape(-1, n) @ matrix.T).reshape(*shape[:-1], len(matrix))
-    moved = matrix @ field.reshape(-1, n, rest)
-    return moved.reshape(*shape[: field.ndim - dim + axis], len(matrix), *shape[field.ndim - dim + axis + 1 :])
+    first, shape = field.ndim - dim + axis, field.shape
+    n, rest = shape[first], math.prod(shape[first + 1 :])
+    if rest == 1:  # BLAS is faster on small matrices that are not transposed views
+        return (field.reshape(-1, n) @ np.ascontiguousarray(matrix.T)).reshape(*shape[:-1], len(matrix))
+    return (matrix @ field.reshape(-1, n, rest)).reshape(*shape[:first], len(matrix), *shape[first + 1 :])
 
 
 def window_weights(edges: Array, reference: Array, size: float, window: str | tuple[str, float] = "box") -> Array:
@@ -338,54 +342,36 @@ class Q1Grid(_Grid):
         return int(np.ravel_multi_index([1 + o - c for o, c in zip(other, corner, strict=True)], (3,) * self.dim))
 
     def operator(self, stencil: Array) -> Operator:
-        """w (B, J, nodes) -> K w. Fields are padded by one layer so that all couplings act on flat, contiguous memory."""
-        d, n, batch = self.dim, self.nodes, len(stencil)
-        width = n + 2
-        strides = width ** np.arange(d - 1, -1, -1)
-        margin, total = int(strides.sum()), width**d
-        shifts = [int(np.dot(s, strides)) for s in product((-1, 0, 1), repeat=d)]
-        inside = (..., *(slice(1, -1),) * d)
-        padded = np.zeros((batch, 3**d, *(width,) * d))
-        padded[inside] = stencil
-        couplings = np.ascontiguousarray(padded.reshape(batch, 3**d, 1, total)[..., margin : total - margin])
-        del padded
+        """w (B, J, nodes) -> K w, by the sparse matrix of all B problems: compiled loops that read a coupling once."""
+        matrix = self.matrix(stencil)
 
         def apply(field: Array) -> Array:
-            w = np.zeros((*field.shape[:2], *(width,) * d))
-            w[inside] = field
-            if self.bc == "periodic":
-                for k in range(d):
-                    view = np.moveaxis(w, 2 + k, 0)
-                    view[0], view[-1] = view[-2], view[1]
-            w = w.reshape(*field.shape[:2], total)
-            out = np.zeros_like(w)
-            core = out[..., margin : total - margin]
-            scratch = np.empty_like(core)
-            for s, shift in enumerate(shifts):
-                np.multiply(couplings[:, s], w[..., margin + shift : total - margin + shift], out=scratch)
-                core += scratch
-            return np.ascontiguousarray(out.reshape(*field.shape[:2], *(width,) * d)[inside])
+            out = np.empty_like(field)
+            for j in range(field.shape[1]):
+                out[:, j] = (matrix @ field[:, j].ravel()).reshape(out[:, j].shape)
+            return out
 
         return apply
 
     def matrix(self, stencil: Array):
-        """One problem's stencil (3^d, nodes) as a SciPy CSR matrix, for solvers that need one."""
+        """Stencils (B, 3^d, nodes) as one SciPy CSR matrix with B diagonal blocks."""
         import scipy.sparse
 
-        d, n = self.dim, self.nodes
-        number = np.pad(
-            np.arange(n**d).reshape((n,) * d),
-            1,
-            mode="wrap" if self.bc == "periodic" else "constant",
-            **({} if self.bc == "periodic" else {"constant_values": -1}),
-        )
-        columns = np.stack(
-            [number[tuple(slice(1 + o, 1 + o + n) for o in s)].ravel() for s in product((-1, 0, 1), repeat=d)]
-        )
-        rows = np.broadcast_to(np.arange(n**d), columns.shape)
-        keep = columns >= 0
-        entries = (stencil.reshape(3**d, -1)[keep], (rows[keep], columns[keep]))
-        return scipy.sparse.coo_matrix(entries, shape=(n**d, n**d)).tocsr()
+        columns, inside = self._neighbours
+        batch, size = len(stencil), len(columns)
+        entries = stencil.reshape(batch, -1, size).swapaxes(1, 2) * inside
+        first = size * np.arange(batch, dtype=columns.dtype)[:, None, None]
+        rows = np.arange(0, entries.size + 1, columns.shape[1], dtype=columns.dtype)
+        return scipy.sparse.csr_matrix((entries.ravel(), (columns + first).ravel(), rows), shape=(batch * size,) * 2)
+
+    @cached_property
+    def _neighbours(self) -> tuple[Array, Array]:
+        """Numbers (nodes, 3^d) of the nodes around every node, wrapped, and 1 or 0: whether they are unknowns."""
+        box = (self.nodes,) * self.dim
+        number = np.pad(np.arange(math.prod(box), dtype=np.int32).reshape(box), 1, mode="wrap")
+        inside = np.pad(np.ones(box), 1, mode="wrap" if self.bc == "periodic" else "constant")
+        shifts = [tuple(slice(s, s + self.nodes) for s in shift) for shift in product((0, 1, 2), repeat=self.dim)]
+        return tuple(np.stack([table[s].ravel() for s in shifts], axis=1) for table in (number, inside))
 
 
 @dataclass(frozen=True)
