@@ -5,6 +5,7 @@
     cell              cell problems: from a medium to its effective tensor
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
+    errors            the error of the method, split into its four terms
     compare           what one would use instead: DNS, homogenization, MsFEM
     figures, demos    what the notebooks show and move
 
@@ -20,13 +21,16 @@ __all__ = [
     "CellClosure",
     "CellProblem",
     "ConvergenceError",
+    "ErrorBudget",
     "ExactClosure",
     "MicroSolution",
     "Solution",
     "cell",
     "closure",
     "compare",
+    "decompose_error",
     "demos",
+    "errors",
     "exact",
     "figures",
     "grid",
@@ -42,9 +46,11 @@ _HOME = {
     "CellClosure": "closure",
     "CellProblem": "cell",
     "ConvergenceError": "cell",
+    "ErrorBudget": "errors",
     "ExactClosure": "closure",
     "MicroSolution": "cell",
     "Solution": "macro",
+    "decompose_error": "errors",
     "macro_basis": "macro",
     "solve_elliptic": "macro",
 }
