@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from hmm_core.sampling import smallest_eigenvalue
+
 Array = np.ndarray
 
 
@@ -56,7 +58,7 @@ class ExactClosure:
     dA_du : function (x, u) -> like A(x, u), its derivative in u. Without it, central differences with the step
         eps^(1/3) max(1, |u|) are used, good to about ten digits.
 
-    Raises ValueError if A has the wrong shape or is not finite (the message names the first such point).
+    Raises ValueError if A has the wrong shape, is not finite or not positive definite (the message names such a point).
     """
 
     A: float | Array | Callable[..., Array]
@@ -83,6 +85,7 @@ class ExactClosure:
         else:
             A = self._tensor(self.A, x) if callable(self.A) else as_tensor(self.A, x, "A")
             d_du = np.zeros_like(grad)
+        _refuse_non_elliptic(A, x)
         return _shaped((_apply(A, grad), d_du, A), shape, info={"micro_solves": 0, "iterations": 0})
 
     def _slope(self, x: Array, u: Array) -> Array:
@@ -199,6 +202,16 @@ def refuse_non_finite(value: Array, x: Array, what: str) -> None:
     if not np.isfinite(value).all():
         k = int(np.argwhere(~np.isfinite(value))[:, -1].min())
         raise ValueError(f"{what} = {value[..., k].tolist()} at x={x[:, k].tolist()} (point {k}): it must be finite")
+
+
+def _refuse_non_elliptic(A: Array, x: Array) -> None:
+    """A direction without resistance, or with a negative one, has no solution that means anything."""
+    smallest = smallest_eigenvalue((A + A.swapaxes(0, 1))[None] / 2)[0]
+    if not smallest.min() > 0:
+        k = int(smallest.argmin())
+        raise ValueError(
+            f"A must be positive definite (its symmetric part); at x={x[:, k].tolist()} it is {A[..., k].tolist()}"
+        )
 
 
 def as_tensor(value: Array, x: Array, name: str) -> Array:

@@ -437,7 +437,7 @@ def _bar(count: int, label: str | None) -> Any:
         return nullcontext()
     from tqdm.auto import tqdm
 
-    return tqdm(total=count, desc=label, unit="point")
+    return tqdm(total=count, desc=label, unit=" micro problems")
 
 
 def _joined(answers: list[Answer]) -> Answer:

@@ -39,7 +39,7 @@ def ellipticity(a: Array, diagonal: Array) -> tuple[Array, Array]:
         return lam.min(axis=1) / diagonal[:, 0], 1 / ((1 / lam).mean(axis=1) * diagonal[:, 0])
     d, root = diagonal.shape[1], np.sqrt(diagonal)
     scaled = a.reshape(len(a), d, d, -1) / (root[:, :, None] * root[:, None, :])[..., None]
-    lam = np.maximum(_smallest_eigenvalue(scaled), np.finfo(float).tiny)
+    lam = np.maximum(smallest_eigenvalue(scaled), np.finfo(float).tiny)
     return lam.min(axis=1), 1 / (1 / lam).mean(axis=1)
 
 
@@ -97,7 +97,7 @@ def _check(field: Array, slow: Array, fast: Array) -> None:
             f"the tensor a(x, y) must be symmetric here; {_place(k, point, slow, fast)} it is "
             f"{tensor[k, :, :, point].tolist()}"
         )
-    smallest = _smallest_eigenvalue(tensor)
+    smallest = smallest_eigenvalue(tensor)
     if not smallest.min() > 0:
         k, point = np.unravel_index(smallest.argmin(), smallest.shape)
         raise ValueError(
@@ -106,7 +106,7 @@ def _check(field: Array, slow: Array, fast: Array) -> None:
         )
 
 
-def _smallest_eigenvalue(tensor: Array) -> Array:
+def smallest_eigenvalue(tensor: Array) -> Array:
     """Of symmetric tensors (B, d, d, P): (B, P)."""
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
         half_trace, half_gap = (tensor[:, 0, 0] + tensor[:, 1, 1]) / 2, (tensor[:, 0, 0] - tensor[:, 1, 1]) / 2

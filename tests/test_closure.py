@@ -308,3 +308,10 @@ def test_bad_arguments_of_cell_closure():
     for eps in (0, -1.0, np.nan, np.inf, "small"):
         with pytest.raises(ValueError, match="eps"):
             CellClosure(medium, CountingCell(), eps=eps)
+
+
+@pytest.mark.parametrize("A", (np.diag([1.0, -2.0]), 0.0, lambda x: np.eye(2)[:, :, None] * (x[0] - 0.5)))
+def test_exact_closure_refuses_a_tensor_that_is_not_elliptic(A):
+    x = np.array([[0.1, 0.9], [0.2, 0.3]])
+    with pytest.raises(ValueError, match=r"positive definite.*x=\[0\.1, 0\.2\]"):
+        ExactClosure(A)(x, np.zeros(2), np.ones((2, 2)))
