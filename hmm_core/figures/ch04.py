@@ -324,6 +324,7 @@ def _reconstruction_data(a: Medium, eps: float, line: float, step: int = 2) -> D
         "u": u[::step, ::step],
         "U_error": (U - u)[::step, ::step],
         "fine_error": (fine - u)[::step, ::step],
+        "sizes": np.array([np.linalg.norm(v - u) / np.linalg.norm(u) for v in (U, fine)]),
         "x1": (nodes[1:] + nodes[:-1]) / 2,
         "line": nodes[row],
         "slopes": np.diff(np.array([f[:, row] for f in (u, U, fine)]), axis=1) / (nodes[1] - nodes[0]),
@@ -332,7 +333,7 @@ def _reconstruction_data(a: Medium, eps: float, line: float, step: int = 2) -> D
 
 
 def reconstruction_data(eps: float = 1 / 8) -> Data:
-    """u^eps of the Hou-Wu type medium, what U and its reconstruction miss, and d_1 of all three along a line."""
+    """u^eps of the Hou-Wu type medium, what U and its reconstruction miss (``sizes``: relative), and d_1 along a line."""
     return _reconstruction_data(media.hou_wu(), eps, 0.28)
 
 
