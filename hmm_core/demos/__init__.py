@@ -3,7 +3,8 @@
 One module per chapter; every demo is importable from here.
 """
 
+from hmm_core.demos.ch00 import sampling_line
 from hmm_core.demos.ch01 import dialogue
 from hmm_core.demos.ch04 import cell_under_load, graded_cell
 
-__all__ = ["cell_under_load", "dialogue", "graded_cell"]
+__all__ = ["cell_under_load", "dialogue", "graded_cell", "sampling_line"]

@@ -20,6 +20,11 @@ STYLE = str(Path(__file__).with_name("hmm.mplstyle"))
 
 # name: (module, function that computes, function that draws)
 FIGURES: dict[str, tuple[str, str, str]] = {
+    "00-scale-gap": ("ch00", "scale_gap_data", "scale_gap"),
+    "00-naive-mesh": ("ch00", "naive_mesh_data", "naive_mesh"),
+    "00-first-solve": ("ch00", "first_solve_data", "first_solve"),
+    "00-cost": ("ch00", "cost_data", "cost"),
+    "00-course-map": ("ch00", "course_map_data", "course_map"),
     "01-dialogue": ("ch01", "dialogue_data", "dialogue"),
     "01-line-micro": ("ch01", "line_micro_data", "line_micro"),
     "01-plane-micro": ("ch01", "plane_micro_data", "plane_micro"),
