@@ -3,6 +3,7 @@
     media, exact      oscillating coefficients; closed forms and bounds to compare with
     sampling, grid    media on sampling domains; regular-grid operators and the transforms that invert them
     cell              cell problems: from a medium to its effective tensor
+    ensemble          the effective tensor of a random medium, with its confidence interval
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
     errors            the error of the method, split into its four terms
@@ -21,6 +22,7 @@ __all__ = [
     "CellClosure",
     "CellProblem",
     "ConvergenceError",
+    "Ensemble",
     "ErrorBudget",
     "ExactClosure",
     "MicroSolution",
@@ -30,6 +32,8 @@ __all__ = [
     "compare",
     "decompose_error",
     "demos",
+    "effective_ensemble",
+    "ensemble",
     "errors",
     "exact",
     "figures",
@@ -47,10 +51,12 @@ _HOME = {
     "CellProblem": "cell",
     "ConvergenceError": "cell",
     "ErrorBudget": "errors",
+    "Ensemble": "ensemble",
     "ExactClosure": "closure",
     "MicroSolution": "cell",
     "Solution": "macro",
     "decompose_error": "errors",
+    "effective_ensemble": "ensemble",
     "macro_basis": "macro",
     "solve_elliptic": "macro",
 }

@@ -15,6 +15,7 @@ functions of x such as ``Affine``, and your own.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -530,3 +531,12 @@ def balanced_layers() -> Medium:
     """diag(2/(2 + cos 2 pi y_1), 1 + cos(2 pi y_1)/2)/(8 pi^2): anisotropic layers with A* = I/(8 pi^2)."""
     k = 8 * np.pi**2
     return layered(Diagonal((cosine(k, k / 2, -1), cosine(1 / k, 0.5 / k))))
+
+
+_RANDOM = ("random_checkerboard", "random_disks", "gaussian_phases", "lognormal")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _RANDOM:  # they stand on this module, so they are fetched when asked for
+        return getattr(import_module("hmm_core.random_media"), name)
+    raise AttributeError(f"module 'hmm_core.media' has no attribute {name!r}")
