@@ -14,11 +14,12 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test lint bench figures notebooks lock clean
+.PHONY: help lab test reproduce lint bench figures notebooks lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (LAB_ARGS=... are passed on)"
 	@echo "make test       lint, every test, every notebook against its reference outputs"
+	@echo "make reproduce  rebuild every figure and its data into build/, theory beside measurement"
 	@echo "make bench      time the library against what one would use instead (minutes)"
 	@echo "make figures    recompute the reference data of the figures"
 	@echo "make notebooks  execute every notebook again, in place"
@@ -49,6 +50,9 @@ test: lint
 bench: $(READY)
 	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve, which could not be installed)"
 	$(BIN)/python -m benchmarks
+
+reproduce: $(READY)
+	$(BIN)/python tools/reproduce.py
 
 figures: $(READY)
 	$(BIN)/python tools/figures.py

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hmm_core import figures
+from hmm_core.figures.rates import RATES
 
 REFERENCE = Path(__file__).with_name("reference")
 
@@ -43,3 +44,11 @@ def test_fit_rate_recovers_a_power_and_refuses_nonsense():
     for x, error in ((h, h[:2]), (h[:1], h[:1]), (h, -h), (h, h * np.nan)):
         with pytest.raises(ValueError, match="rate needs"):
             figures.fit_rate(x, error)
+
+
+@pytest.mark.parametrize("name", sorted(RATES))
+def test_measured_rates_are_those_of_theory(name):
+    """On the committed data: ``test_figure`` sees that they are what the library computes."""
+    with np.load(REFERENCE / f"{name}.npz") as data:
+        for quantity, theory, measured, tolerance in RATES[name](data):
+            assert abs(measured - theory) <= tolerance, f"{quantity}: {measured:.2f}, not {theory:g}"

@@ -1,0 +1,57 @@
+"""What the rate figures claim: for each, the quantities with their theoretical slope and how to measure it.
+
+``RATES[name](data)`` returns rows (quantity, theory, measured, tolerance). ``make reproduce`` prints them all.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hmm_core.figures import Data, fit_rate
+
+Row = tuple[str, float, float, float]
+
+
+def _cost(data: Data) -> list[Row]:
+    return [
+        ("DNS unknowns against eps", -2.0, fit_rate(data["eps_dns"], data["unknowns_dns"]), 0.15),
+        ("HMM unknowns against eps", 0.0, fit_rate(data["eps_hmm"], data["unknowns_hmm"]), 0.01),
+        ("DNS coefficient evaluations", -2.0, fit_rate(data["eps_dns"], data["evaluations_dns"]), 0.15),
+        ("HMM coefficient evaluations", 0.0, fit_rate(data["eps_hmm"], data["evaluations_hmm"]), 0.01),
+    ]
+
+
+def _rivals(data: Data) -> list[Row]:
+    samples = {who: fit_rate(data["eps"], data[f"graded_samples_{who}"]) for who in ("hmm", "msfem")}
+    return [
+        ("MsFEM coefficient evaluations", -1.0, samples["msfem"], 0.01),
+        ("HMM coefficient evaluations", 0.0, samples["hmm"], 0.01),
+    ]
+
+
+def _convergence(data: Data) -> list[Row]:
+    rows = []
+    for element, order in (("P1", 1), ("P2", 2)):
+        for k, (norm, rate) in enumerate((("L2", order + 1), ("energy", order))):
+            rows.append(
+                (f"{element} macro error, {norm}, against H", rate, fit_rate(data["H"], data[element][k]), 0.15)
+            )
+    return rows
+
+
+def _floor(data: Data) -> list[Row]:
+    return [("Q1 tensor error against h/eps", 2.0, fit_rate(1 / data["n"], data["tensor_error"]), 0.15)]
+
+
+def _reconstruction(data: Data) -> list[Row]:
+    inner = np.asarray(data["errors"])[1, 2]
+    return [("gradient of the reconstruction inside, against eps", 1.0, fit_rate(data["eps"], inner), 0.3)]
+
+
+RATES: dict[str, Callable[[Data], list[Row]]] = {
+    "00-cost": _cost,
+    "01-rivals": _rivals,
+    "04-convergence": _convergence,
+    "04-floor": _floor,
+    "04-reconstruction-rates": _reconstruction,
+}

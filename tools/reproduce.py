@@ -1,0 +1,93 @@
+"""Rebuild every figure of the course and its data, compare with the reference, and print theory beside measurement.
+
+python tools/reproduce.py [--fresh] [name ...] writes build/figures/<name>.pdf and .png and build/data/<name>/<array>.csv.
+Interrupted, it goes on with what is missing; figures made by an older state of the library are made again.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from hmm_core import figures
+from hmm_core.figures.rates import RATES
+
+ROOT = Path(__file__).parents[1]
+REFERENCE, BUILD = ROOT / "tests" / "reference", ROOT / "build"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="figures; all by default")
+    parser.add_argument("--fresh", action="store_true", help="make those again that are up to date")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(figures.FIGURES)
+    if unknown:
+        parser.error(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(sorted(figures.FIGURES))}")
+    names, state = options.names or sorted(figures.FIGURES), library_state()
+    for name in tqdm(names, desc="figures"):
+        done = BUILD / "data" / name / "done.json"
+        if options.fresh or not done.exists() or json.loads(done.read_text())["library"] != state:
+            rows = make(name)
+            done.write_text(json.dumps({"library": state, "rows": rows}))
+    rows = [
+        (name, *row) for name in names for row in json.loads((BUILD / "data" / name / "done.json").read_text())["rows"]
+    ]
+    print(f"\n{'figure':26s} {'quantity':52s} {'theory':>8s} {'measured':>9s}  verdict")
+    for name, quantity, theory, measured, verdict in rows:
+        print(f"{name:26s} {quantity:52s} {theory:>8s} {measured:>9s}  {verdict}")
+    bad = sum(row[-1] != "ok" for row in rows)
+    print(
+        f"\n{len(rows)} comparisons, {bad} not as expected; figures in {BUILD.name}/figures, data in {BUILD.name}/data"
+    )
+    return bad > 0
+
+
+def make(name: str) -> list[tuple[str, str, str, str]]:
+    """Compute, write and draw one figure; rows (quantity, theory, measured, verdict)."""
+    compute, draw = figures.load(name)
+    data = compute()
+    folder = BUILD / "data" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (BUILD / "figures").mkdir(parents=True, exist_ok=True)
+    for key, value in data.items():
+        value = np.asarray(value)
+        form = {"fmt": "%.10g"} if value.dtype.kind in "fiub" else {"fmt": "%s"}
+        np.savetxt(folder / f"{key}.csv", np.atleast_2d(value.reshape(len(value), -1) if value.ndim else value),
+                   delimiter=",", header=f"shape {value.shape}", **form)  # fmt: skip
+    picture = draw(data)
+    for suffix in ("pdf", "png"):
+        picture.savefig(BUILD / "figures" / f"{name}.{suffix}")
+    rows = [("largest distance to the reference data", "0", *against_reference(name, data))]
+    for quantity, theory, measured, tolerance in RATES.get(name, lambda data: [])(data):
+        verdict = "ok" if abs(measured - theory) <= tolerance else f"off by more than {tolerance:g}"
+        rows.append((quantity, f"{theory:g}", f"{measured:.2f}", verdict))
+    return rows
+
+
+def against_reference(name: str, data: figures.Data) -> tuple[str, str]:
+    """Largest difference of an array to the committed one, relative to the array's largest entry."""
+    worst = 0.0
+    with np.load(REFERENCE / f"{name}.npz") as reference:
+        for key in reference.files:
+            value, expected = np.asarray(data[key]), reference[key]
+            if value.dtype.kind in "fiu":
+                scale = np.abs(expected).max(initial=0) or 1.0
+                worst = max(worst, float(np.abs(value - expected).max(initial=0) / scale))
+            elif not (value == expected).all():
+                worst = np.inf
+    return f"{worst:.0e}", "ok" if worst < 1e-6 else "differs"
+
+
+def library_state() -> str:
+    """A fingerprint of the code that the figures are made by."""
+    sources = sorted((ROOT / "hmm_core").rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
