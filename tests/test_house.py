@@ -22,8 +22,8 @@ PACKAGE = ROOT / "hmm_core"
 
 # From the ground up; a module imports from its own floor or from below. A new module takes its place here.
 FLOORS = [
-    {"grid", "media", "exact", "sampling"},
-    {"cell", "particles"},
+    {"grid", "media", "random_media", "exact", "sampling"},
+    {"cell", "ensemble", "particles"},
     {"closure"},
     {"macro", "evolution", "balance"},
     {"errors", "compare"},
