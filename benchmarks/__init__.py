@@ -1,0 +1,10 @@
+"""Timings of hmm_core beside what one would use instead, all in one run: ``python -m benchmarks``.
+
+    problems   the media, the macro problem, and the converged references that errors are measured against
+    peers      the same answers by scikit-fem, SuperLU, CHOLMOD, PyAMG and NGSolve, as a user at home in them writes it
+    tasks      what is compared with what, and the aims
+    run        one process per contender, runs in turn, medians
+    table      rows, verdicts, JSON, the table in the README
+
+Measured numbers are in results.json and in the README.
+"""

@@ -1,0 +1,265 @@
+"""What one would use instead of hmm_core, written as somebody at home in the library would write it.
+
+Q1 cells all discretise alike (2^d Gauss points, periodic nodes eliminated), so their tensors agree to solver accuracy.
+Tensors are taken from the energy, A_ij = <a> delta_ij - b_i.w_j - w_i.r_j with r_j = b_j - K w_j: twice the digits of w.
+Everything that does not depend on the coefficient (mesh, basis, sparsity, ordering) is set up once and used again.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from time import perf_counter
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+Array = np.ndarray
+SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
+
+
+def energy_tensor(mean: float, b: Array, w: Array, r: Array | None = None) -> Array:
+    """b, w, r (nodes, d) -> (d, d)."""
+    stored = b.T @ w if r is None else b.T @ w + w.T @ r
+    return mean * np.eye(b.shape[1]) - (stored + stored.T) / 2
+
+
+# -- scikit-fem ----------------------------------------------------------------------------------------------------------
+
+
+class ScikitFem:
+    """Periodic Q1 cell: a DG-topology mesh on which opposite sides share their nodes, and forms assembled on one basis."""
+
+    def __init__(self, dim: int, n: int) -> None:
+        import skfem
+        from skfem.helpers import dot, grad
+
+        self.dim, line = dim, np.linspace(-0.5, 0.5, n + 1)
+        mesh = (skfem.MeshQuad if dim == 2 else skfem.MeshHex).init_tensor(*[line] * dim)
+        where = np.rint((mesh.p + 0.5) * n).astype(int)
+        number = np.empty((n + 1,) * dim, dtype=int)
+        number[tuple(where)] = np.arange(mesh.nvertices)
+        far = np.flatnonzero((where == n).any(axis=0))
+        periodic = skfem.MeshQuad1DG if dim == 2 else skfem.MeshHex1DG
+        mesh = periodic.periodic(mesh, far, number[tuple(where[:, far] % n)])
+        element = skfem.ElementQuad1() if dim == 2 else skfem.ElementHex1()
+        self.basis = skfem.Basis(mesh, element, intorder=3)
+        self.y = np.asarray(self.basis.global_coordinates())
+        self.stiffness = skfem.BilinearForm(lambda u, v, w: w.a * dot(grad(u), grad(v)))
+        self.loads = [skfem.LinearForm(lambda v, w, j=j: -w.a * grad(v)[j]) for j in range(dim)]
+
+    def assemble(self, a: Array) -> tuple[sp.csr_matrix, Array, float]:
+        """Coefficient at the quadrature points -> matrix, right-hand sides (nodes, d), mean of a."""
+        b = np.stack([load.assemble(self.basis, a=a) for load in self.loads], axis=1)
+        return self.stiffness.assemble(self.basis, a=a), b, float((a * self.basis.dx).sum())
+
+
+def scikit_fem_superlu(a: Callable, x: Array, n: int) -> Array:
+    """Tensors (2, 2, K): assemble, pin one node, factorise, two right-hand sides, for each point."""
+    cell = ScikitFem(2, n)
+    tensors = np.empty((2, 2, x.shape[1]))
+    for k in range(x.shape[1]):
+        matrix, b, mean = cell.assemble(a(x[:, k], cell.y))
+        w = splu(matrix[1:, 1:].tocsc(), **SYMMETRIC).solve(b[1:])
+        tensors[..., k] = energy_tensor(mean, b[1:], w)
+    return tensors
+
+
+def scikit_fem_pyamg(a: Callable, dim: int, n: int, rtol: float) -> tuple[Array, dict[str, float]]:
+    """One cell; also the seconds that multigrid and CG took without mesh, basis and assembly."""
+    cell = ScikitFem(dim, n)
+    matrix, b, mean = cell.assemble(np.broadcast_to(a(None, cell.y), cell.y.shape[1:]))
+    start = perf_counter()
+    tensor = pyamg_tensor(matrix, b, mean, rtol, dim)
+    return tensor, {"assembly not counted": perf_counter() - start}
+
+
+def pyamg_tensor(matrix: sp.csr_matrix, b: Array, mean: float, rtol: float, dim: int) -> Array:
+    """CG with the kind of multigrid that was faster: classical in 2D, smoothed aggregation in 3D."""
+    import pyamg
+
+    build = pyamg.ruge_stuben_solver if dim == 2 else pyamg.smoothed_aggregation_solver
+    hierarchy = build(matrix, max_coarse=200)
+    w = np.stack([hierarchy.solve(column, tol=rtol, accel="cg", maxiter=500) for column in b.T], axis=1)
+    return energy_tensor(mean, b, w, b - matrix @ w)
+
+
+# -- assembly reduced to what must be done per coefficient ---------------------------------------------------------------
+
+
+class Minimal:
+    """Q1 on a regular periodic grid, node 0 pinned: the nonzeros are one fixed sparse matrix times the coefficient.
+
+    ``lower`` keeps the lower triangle only, which is what Cholesky factorisations read.
+    """
+
+    def __init__(self, dim: int, n: int, lower: bool = False) -> None:
+        gauss = np.array([0.5 - 0.5 / np.sqrt(3), 0.5 + 0.5 / np.sqrt(3)])
+        value, slope = np.array([1 - gauss, gauss]), n * np.array([[-1.0, -1.0], [1.0, 1.0]])
+        corners = list(product((0, 1), repeat=dim))
+        gradients = np.array(
+            [
+                [
+                    [np.prod([(slope if k == i else value)[c[k], g[k]] for k in range(dim)]) for g in corners]
+                    for i in range(dim)
+                ]
+                for c in corners
+            ]
+        )  # (corner, direction, Gauss point)
+        weight = (0.5 / n) ** dim
+        element = np.stack(np.meshgrid(*[np.arange(n)] * dim, indexing="ij")).reshape(dim, -1)
+        self.y = (
+            np.stack(
+                [(element[:, None] + np.array(g)[:, None, None]) for g in product(gauss, repeat=dim)], axis=1
+            ).reshape(dim, len(corners), -1)
+            / n
+            - 0.5
+        )
+        nodes = np.stack([np.ravel_multi_index((element + np.array(c)[:, None]) % n, (n,) * dim) for c in corners]) - 1
+        self.size, points = n**dim - 1, self.y[0].size
+        point = np.arange(points).reshape(len(corners), -1)
+
+        rows, columns, sources, weights = [], [], [], []
+        for (i, row), (j, column), g in product(enumerate(nodes), enumerate(nodes), range(len(corners))):
+            keep = (row >= 0) & (column >= 0) & ((row >= column) | (not lower))
+            rows.append(row[keep])
+            columns.append(column[keep])
+            sources.append(point[g][keep])
+            weights.append(np.full(keep.sum(), weight * gradients[i, :, g] @ gradients[j, :, g]))
+        rows, columns, sources = np.concatenate(rows), np.concatenate(columns), np.concatenate(sources)
+        slots, slot = np.unique(columns.astype(np.int64) * self.size + rows, return_inverse=True)
+        self.rows, self.columns = (slots % self.size).astype(np.int32), (slots // self.size).astype(np.int32)
+        self.fill = sp.csr_matrix((np.concatenate(weights), (slot, sources)), shape=(len(slots), points))
+
+        loads = []
+        for j in range(dim):
+            entries = [
+                (
+                    np.full((nodes[i] >= 0).sum(), -weight * gradients[i, j, g]),
+                    nodes[i][nodes[i] >= 0],
+                    point[g][nodes[i] >= 0],
+                )
+                for i, g in product(range(len(corners)), repeat=2)
+            ]
+            data, row, source = (np.concatenate(part) for part in zip(*entries, strict=True))
+            loads.append(sp.csr_matrix((data, (row, source)), shape=(self.size, points)))
+        self.load = sp.vstack(loads).tocsr()
+        self.dim = dim
+        starts = np.searchsorted(self.columns, np.arange(self.size + 1)).astype(np.int32)
+        self.matrix = sp.csc_matrix((np.ones(len(slots)), self.rows, starts), shape=(self.size, self.size))
+
+    def systems(self, a: Callable, x: Array, chunk: int = 64) -> Iterator[tuple[Array, Array, float]]:
+        """Nonzeros, right-hand sides (nodes, d) and mean for each point: one product per chunk."""
+        y = self.y.reshape(self.dim, 1, -1)
+        for first in range(0, x.shape[1], chunk):
+            points = x[:, first : first + chunk, None]
+            values = np.ascontiguousarray(np.broadcast_to(a(points, y), (points.shape[1], y.shape[2])))
+            nonzeros, loads = (self.fill @ values.T).T, (self.load @ values.T).T
+            for data, b, mean in zip(nonzeros, loads, values.mean(axis=1), strict=True):
+                yield np.ascontiguousarray(data), b.reshape(self.dim, -1).T, mean
+
+
+def minimal_superlu(a: Callable, x: Array, n: int) -> Array:
+    cell, tensors = Minimal(2, n), []
+    for data, b, mean in cell.systems(a, x):
+        cell.matrix.data = data
+        tensors.append(energy_tensor(mean, b, splu(cell.matrix, **SYMMETRIC).solve(b)))
+    return np.stack(tensors, axis=-1)
+
+
+def minimal_cholmod(a: Callable, x: Array, n: int) -> Array:
+    """As above with Cholesky; the symbolic analysis is done once."""
+    import cvxopt
+    from cvxopt import cholmod
+
+    cell, tensors = Minimal(2, n, lower=True), []
+    cholmod.options["supernodal"] = SUPERNODAL
+    matrix = cvxopt.spmatrix(1.0, cell.rows.tolist(), cell.columns.tolist(), (cell.size, cell.size))
+    factor = cholmod.symbolic(matrix)
+    for data, b, mean in cell.systems(a, x):
+        matrix.V = cvxopt.matrix(data)
+        cholmod.numeric(matrix, factor)
+        w = cvxopt.matrix(np.asfortranarray(b))
+        cholmod.solve(factor, w)
+        tensors.append(energy_tensor(mean, b, np.asarray(w)))
+    return np.stack(tensors, axis=-1)
+
+
+SUPERNODAL = 1  # CHOLMOD's choice between column and block factors; forced blocks were slower at n = 32
+
+
+def minimal_pyamg(a: Callable, n: int, rtol: float) -> Array:
+    cell = Minimal(2, n)
+    ((cell.matrix.data, b, mean),) = cell.systems(a, np.zeros((2, 1)))
+    return pyamg_tensor(cell.matrix.tocsr(), b, mean, rtol, 2)
+
+
+# -- NGSolve -------------------------------------------------------------------------------------------------------------
+
+
+def ngsolve_graded(x: Array, order: int = 4, cells: int = 4) -> Array:
+    """Tensors (2, 2, K) of ``problems.graded``: high order on few quadrilaterals.
+
+    Of quadrilaterals and triangles, with and without static condensation, compiled coefficients and more quadrature,
+    this was the fastest at this accuracy. The factorisation keeps its ordering from point to point. (The solution on
+    a pinned node does not matter: only products with loads enter.)
+    """
+    import ngsolve as ng
+    from ngsolve.meshes import MakeStructured2DMesh
+
+    ng.SetNumThreads(1)
+    mesh = MakeStructured2DMesh(quads=True, nx=cells, ny=cells, periodic_x=True, periodic_y=True)
+    space = ng.Periodic(ng.H1(mesh, order=order))
+    free = ng.BitArray(space.FreeDofs(True))
+    free[mesh.nv - 1] = False  # pin one node; of those identified by periodicity the last is the one that counts
+    p, q, tau = ng.Parameter(0.0), ng.Parameter(0.0), 2 * ng.pi
+    a = (
+        1
+        + p / 2 * ng.cos(tau * ng.x) * ng.cos(tau * ng.y)
+        + q / 4 * ng.sin(tau * ng.x)
+        + p * q / 5 * ng.sin(tau * (ng.x + ng.y))
+    )
+    u, v = space.TnT()
+    stiffness = ng.BilinearForm(space, symmetric=True, condense=True)
+    stiffness += a * ng.grad(u) * ng.grad(v) * ng.dx
+    loads = [ng.LinearForm(space), ng.LinearForm(space)]
+    for j, load in enumerate(loads):
+        load += -a * ng.grad(v)[j] * ng.dx
+    w, g, inverse = loads[0].vec.CreateVector(), loads[0].vec.CreateVector(), None
+    tensors = np.empty((2, 2, x.shape[1]))
+    for k in range(x.shape[1]):
+        p.Set(x[0, k])
+        q.Set(x[1, k])
+        stiffness.Assemble()
+        if inverse is None:
+            inverse = stiffness.mat.Inverse(free, inverse="sparsecholesky")
+        else:
+            inverse.Update()
+        stored = np.empty((2, 2))
+        for load in loads:
+            load.Assemble()
+        for j, load in enumerate(loads):
+            g.data = load.vec + stiffness.harmonic_extension_trans * load.vec
+            w.data = inverse * g
+            w.data += stiffness.harmonic_extension * w
+            w.data += stiffness.inner_solve * load.vec
+            stored[:, j] = [ng.InnerProduct(other.vec, w) for other in loads]
+        tensors[..., k] = np.eye(2) * ng.Integrate(a * ng.dx, mesh) - (stored + stored.T) / 2
+    return tensors
+
+
+# -- the resolved problem ------------------------------------------------------------------------------------------------
+
+
+def resolved(a: Callable, eps: float, points_per_period: int = 8) -> Array:
+    """P1 solution of -div(a(x, x/eps) grad u) = 1 on the unit square, u = 0 on the boundary, at the mesh nodes."""
+    import pyamg
+    import skfem
+    from skfem.helpers import dot, grad
+
+    line = np.linspace(0, 1, round(points_per_period / eps) + 1)
+    basis = skfem.Basis(skfem.MeshTri.init_tensor(line, line), skfem.ElementTriP1(), intorder=2)
+    stiffness = skfem.BilinearForm(lambda u, v, w: a(w.x, w.x / eps) * dot(grad(u), grad(v)))
+    matrix, load = stiffness.assemble(basis), skfem.LinearForm(lambda v, w: v).assemble(basis)
+    matrix, load, u, free = skfem.condense(matrix, load, D=basis.get_dofs())
+    u[free] = pyamg.ruge_stuben_solver(matrix, max_coarse=200).solve(load, tol=1e-8, accel="cg")
+    return u

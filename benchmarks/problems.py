@@ -1,0 +1,124 @@
+"""The problems that are timed, and the converged answers that errors are measured against."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+Array = np.ndarray
+TAU = 2 * np.pi
+
+
+# -- media a(x, y) -------------------------------------------------------------------------------------------------------
+
+
+def graded(x: Array, y: Array) -> Array:
+    """1 + x1/2 cos 2 pi y1 cos 2 pi y2 + x2/4 sin 2 pi y1 + x1 x2/5 sin 2 pi (y1 + y2)."""
+    return (
+        1
+        + x[0] / 2 * np.cos(TAU * y[0]) * np.cos(TAU * y[1])
+        + x[1] / 4 * np.sin(TAU * y[0])
+        + x[0] * x[1] / 5 * np.sin(TAU * (y[0] + y[1]))
+    )
+
+
+def smooth(x: Array, y: Array) -> Array:
+    """``graded`` at x = (1, 1), and in 3D a third direction; contrast about 6."""
+    corner = np.ones(2)
+    return graded(corner, y) if len(y) == 2 else graded(corner, y[:2]) + np.cos(TAU * y[2]) * np.sin(TAU * y[0]) / 5
+
+
+def ball(x: Array, y: Array) -> Array:
+    """A disk or sphere of volume fraction 0.3 and conductivity 10 in a matrix of 1."""
+    y = y - np.rint(y)
+    square = 0.3 / np.pi if len(y) == 2 else (0.3 * 3 / 4 / np.pi) ** (2 / 3)
+    return np.where((y**2).sum(axis=0) < square, 10.0, 1.0)
+
+
+# Perrins, McKenzie, McPhedran 1979 for the square array; McPhedran, McKenzie 1978 for the simple cubic one.
+BALL = {2: 1.65203601108, 3: 1.8877401}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One independent random value in each of n x n squares: "lognormal" with sigma = 2, or "two-phase" 1 and 1000."""
+
+    n: int
+    law: str
+
+    @cached_property
+    def values(self) -> Array:
+        normal = np.random.default_rng(7).standard_normal((self.n, self.n))
+        return np.exp(2 * normal) if self.law == "lognormal" else np.where(normal > 0, 1e3, 1.0)
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        return self.values[tuple(np.floor((y + 0.5) * self.n).astype(int) % self.n)]
+
+
+# -- the macro problem ---------------------------------------------------------------------------------------------------
+
+
+def macro_mesh(cells: int = 32):
+    """The unit square in cells x cells x 2 triangles."""
+    import skfem
+
+    line = np.linspace(0, 1, cells + 1)
+    return skfem.MeshTri.init_tensor(line, line)
+
+
+def macro_points(cells: int = 32) -> Array:
+    """Centroids (2, K) of the macro triangles."""
+    mesh = macro_mesh(cells)
+    return mesh.p[:, mesh.t].mean(axis=1)
+
+
+def macro_solve(tensors: Array, cells: int = 32) -> Array:
+    """P1 solution of -div(A grad U) = 1, U = 0 on the boundary, from tensors (2, 2, K): what the peers need of FE."""
+    import skfem
+    from skfem.helpers import dot, grad, mul
+
+    basis = skfem.Basis(macro_mesh(cells), skfem.ElementTriP1(), quadrature=(np.full((2, 1), 1 / 3), np.array([0.5])))
+    stiffness = skfem.BilinearForm(lambda u, v, w: dot(mul(w.A, grad(u)), grad(v)))
+    matrix = stiffness.assemble(basis, A=tensors[..., None])
+    load = skfem.LinearForm(lambda v, w: v).assemble(basis)
+    return skfem.solve(*skfem.condense(matrix, load, D=basis.get_dofs()))
+
+
+# -- references and errors -----------------------------------------------------------------------------------------------
+
+
+def converged_tensors(x: Array, n: int = 24) -> Array:
+    """Tensors (2, 2, K) of ``graded`` by Fourier-Galerkin, converged to about 1e-11."""
+    import hmm_core as hmm
+
+    return hmm.CellProblem(dim=2, n=n, scheme="fourier", tol=1e-12).effective_tensor(graded, x=x)
+
+
+@lru_cache(maxsize=4)
+def converged_macro(cells: int = 32) -> Array:
+    return macro_solve(converged_tensors(macro_points(cells)), cells)
+
+
+@lru_cache(maxsize=1)
+def homogenized():
+    """The homogenized solution with its macro error gone too: P2 elements."""
+    import skfem
+
+    import hmm_core as hmm
+
+    closure = hmm.CellClosure(graded, hmm.CellProblem(dim=2, n=16, scheme="fourier"))
+    return hmm.solve_elliptic(hmm.macro_basis(macro_mesh(48), skfem.ElementTriP2()), closure, 1.0)
+
+
+def l2_relative(u: Array, reference: Array, cells: int) -> float:
+    """Relative L2 norm of a difference of P1 fields on the macro mesh."""
+    import skfem
+
+    mass = skfem.BilinearForm(lambda u, v, w: u * v).assemble(skfem.Basis(macro_mesh(cells), skfem.ElementTriP1()))
+    difference = u - reference
+    return float(np.sqrt(difference @ mass @ difference / (reference @ mass @ reference)))
+
+
+def largest(tensor: Array, reference: Array) -> float:
+    """Largest entry of a difference of tensors, relative to the largest entry."""
+    return float(np.abs(tensor - reference).max() / np.abs(reference).max())

@@ -1,0 +1,177 @@
+"""From measured records to rows, verdicts, JSON and the table in the README."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from benchmarks.run import Record
+from benchmarks.tasks import Task
+
+HEADER = ("", "result", "ratio", "error", "solver error", "aim", "verdict")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender of a task. ``ratio``: its time over that of hmm_core's fastest contender at no larger error."""
+
+    task: str
+    title: str
+    contender: str
+    ours: bool
+    value: float | None
+    unit: str
+    runs: list[float]
+    ratio: float | None = None
+    against: str = ""
+    error: float | None = None
+    solver_error: float | None = None
+    aim: str = ""
+    verdict: str = ""
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.contender,
+            "" if self.value is None else _value(self.value, self.unit),
+            "" if self.ratio is None else f"{self.ratio:.3g}×",
+            "" if self.error is None else f"{self.error:.1e}",
+            "" if self.solver_error is None else f"{self.solver_error:.0e}",
+            self.aim,
+            self.verdict,
+        )
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "s" and value < 1:
+        return f"{1e3 * value:.3g} ms"
+    return f"{value:.3g} {unit}"
+
+
+def rows(key: str, task: Task, records: dict[str, Record]) -> list[Row]:
+    result: list[Row] = []
+    errors = {name: _errors(task, record) for name, record in records.items()}
+    rivals = [name for name, c in task.contenders.items() if c.ours and name in records and records[name].finished]
+    for name, contender in task.contenders.items():
+        common = {"task": key, "title": task.title, "contender": name, "ours": contender.ours}
+        if contender.missing:
+            verdict = f"skipped: {', '.join(contender.missing)} not installed"
+            result.append(Row(**common, value=None, unit="s", runs=[], verdict=verdict))
+            continue
+        record = records[name]
+        if not record.finished:
+            result.append(Row(**common, value=None, unit="s", runs=[], verdict=f"failed: {record.failure}"))
+            continue
+        error, solver_error = errors[name]
+        shown = {"error": error, "solver_error": solver_error}
+        median, limit = record.median, contender.limit
+        measured = {"value": median, "unit": record.unit, "runs": record.times}
+        if limit is not None:
+            verdict = "met" if median < limit else "missed"
+            result.append(Row(**common, **measured, **shown, aim=f"< {limit:g} {record.unit}", verdict=verdict))
+        elif contender.ours or not rivals or not task.compare:
+            result.append(Row(**common, **measured, **shown))
+        else:
+            able = [r for r in rivals if _no_worse(errors[r][0], error) and _small(errors[r][1], solver_error)]
+            best = min(able or rivals, key=lambda r: records[r].median)
+            entries = {"": (measured, contender.aim)}
+            for part, seconds in record.parts.items():
+                value = {"value": float(np.median(seconds)), "unit": "s", "runs": seconds}
+                entries[f" ({part})"] = value, contender.part_aims.get(part)
+            for suffix, (value, aim) in entries.items():
+                ratio = value["value"] / records[best].median
+                row = common | {"contender": name + suffix}
+                verdict = _verdict(ratio, aim, bool(able))
+                aimed = f"≥ {aim:g}×" if aim else ""
+                against = best if len(rivals) > 1 else ""
+                result.append(Row(**row, **value, **shown, ratio=ratio, against=against, aim=aimed, verdict=verdict))
+    return result
+
+
+def _errors(task: Task, record: Record) -> tuple[float | None, float | None]:
+    if record.answer is None:
+        return None, None
+    return tuple(None if f is None else float(f(record.answer)) for f in (task.error, task.solver_error))
+
+
+def _no_worse(mine: float | None, other: float | None) -> bool:
+    return mine is None or other is None or mine <= 1.01 * other
+
+
+def _small(mine: float | None, other: float | None) -> bool:
+    """Solver errors count only above what was asked, 1e-8: a direct solver's round-off is not an aim."""
+    return mine is None or other is None or mine <= max(1e-8, other)
+
+
+def _verdict(ratio: float, aim: float | None, comparable: bool) -> str:
+    if not comparable:
+        return "hmm_core is less accurate"
+    if aim:
+        return "met" if ratio >= aim else "missed"
+    return "" if ratio >= 1 else "hmm_core is slower"
+
+
+def summary(result: list[Row]) -> list[str]:
+    """Lines that need several rows: does the cost depend on eps?"""
+    lines = []
+    hmm = [row for row in result if row.task == "eps-hmm" and row.value]
+    if len(hmm) > 1:
+        times = [row.value for row in hmm]
+        spread = max(times) / min(times) - 1
+        noise = max(max(row.runs) / min(row.runs) - 1 for row in hmm)
+        lines.append(
+            f"HMM between ε = 1e-2 and 1e-6: slowest and fastest median differ by {spread:.0%}; runs of the same ε "
+            f"differ by up to {noise:.0%}."
+        )
+    dns = [row for row in result if row.task == "eps-dns" and row.value]
+    if len(dns) > 2:
+        inverse = np.log([float(row.contender.rpartition("/")[2]) for row in dns[-3:]])
+        slope = np.polyfit(inverse, np.log([row.value for row in dns[-3:]]), 1)[0]
+        lines.append(f"Resolved: cost grows like ε^-{slope:.1f} over the last three.")
+    return lines
+
+
+def grouped(result: list[Row]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in result:
+        groups.setdefault(row.title, []).append(row)
+    return groups
+
+
+def as_text(title: str, group: list[Row], note: str = "") -> str:
+    cells = [HEADER, *(row.cells() for row in group)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(HEADER))]
+    lines = ["  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([title, *lines, *([f"  {note}"] if note else [])])
+
+
+def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> str:
+    """The README's section."""
+    out = ["| task | | result | ratio | error | solver error | aim | verdict |", "|---|---|--:|--:|--:|--:|--:|---|"]
+    for title, group in grouped(result).items():
+        for k, row in enumerate(group):
+            out.append("| " + " | ".join(("" if k else title, *row.cells())) + " |")
+    software = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    text = (
+        "Each contender in a process of its own, one numerical thread, runs in turn (A B C A B C …), medians; imports are "
+        "not counted. *Ratio*: time over that of the fastest hmm_core row of the task whose error is no larger. *Error*: "
+        "against a converged reference; *solver error*: against the converged solution on the same grid. Losses are "
+        f"shown as they are. Measured on {facts['cores']} cores; {software}."
+    )
+    return "\n".join([text, "", *out, "", *(f"- {line}" for line in lines)])
+
+
+def facts() -> dict[str, Any]:
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "scipy", "scikit-fem", "pyamg", "ngsolve", "cvxopt"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system(), "versions": versions}
+
+
+def as_json(result: list[Row], lines: list[str]) -> dict[str, Any]:
+    return {**facts(), "summary": lines, "rows": [asdict(row) for row in result]}

@@ -1,0 +1,349 @@
+"""What is compared with what: every task lists its contenders, its errors and its aims.
+
+A contender is made by a function that imports what it needs and returns ``run``; ``run()`` does the whole task and
+returns its answer, alone or with ``parts``, further seconds to report. What is not a time returns a ``Quantity``.
+"""
+
+import importlib.util
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks import problems
+from benchmarks.problems import BALL, Pixels, ball, graded, largest, smooth
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measured number that is not the time of the run."""
+
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Contender:
+    """``ours``: whether it is hmm_core. ``aim``: the ratio wanted, or for a Quantity or time alone its limit."""
+
+    make: Callable[[], Callable[[], Any]]
+    ours: bool = False
+    aim: float | None = None
+    part_aims: dict[str, float] = field(default_factory=dict)
+    limit: float | None = None
+    needs: tuple[str, ...] = ()
+    fresh: bool = False  # a new process for every run
+
+    @property
+    def missing(self) -> list[str]:
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+
+@dataclass(frozen=True)
+class Task:
+    title: str
+    contenders: dict[str, Contender]
+    error: Callable[[Any], float] | None = None  # against a converged reference
+    solver_error: Callable[[Any], float] | None = None  # against the converged answer on the same grid
+    note: str = ""
+    compare: bool = True  # peers against hmm_core; otherwise the rows speak for themselves
+
+
+def tasks(quick: bool = False) -> dict[str, Task]:
+    """All tasks; ``quick`` makes them small enough to look at the machinery, not at the numbers."""
+    result = {"hmm": whole_hmm(8 if quick else 32), "cells": many_cells(64 if quick else 1024)}
+    for n in (32,) if quick else (64, 128, 256, 512):
+        result |= {f"cell2d-{name}-{n}": one_cell(2, n, name) for name in ("smooth", "disk")}
+    for n in (8,) if quick else (32, 64):
+        result |= {f"cell3d-{name}-{n}": one_cell(3, n, name) for name in ("smooth", "sphere")}
+    result |= {"eps-hmm": hmm_against_eps(quick), "eps-dns": dns_against_eps(quick)}
+    result |= {"memory": memory(8 if quick else 32), "import": import_time()}
+    for n in (32,) if quick else (64, 256):
+        result |= {f"rough-{law}-{n}": rough_cell(n, law) for law in ("lognormal", "two-phase")}
+    result |= {"jump": fourier_on_a_jump(32 if quick else 64), "executors": executors(8 if quick else 32)}
+    return result
+
+
+# -- (a) whole HMM -------------------------------------------------------------------------------------------------------
+
+
+def _hmm(cells: int, eps: float | None = None, workers: str = "", **cell: Any) -> Callable[[], Array]:
+    import concurrent.futures
+    from contextlib import nullcontext
+
+    import skfem
+
+    import hmm_core as hmm
+
+    closure = hmm.CellClosure(graded, hmm.CellProblem(dim=2, **cell), eps)
+    pool = {"threads": "ThreadPoolExecutor", "processes": "ProcessPoolExecutor"}.get(workers)
+
+    def run() -> Array:
+        basis = hmm.macro_basis(problems.macro_mesh(cells), skfem.ElementTriP1())
+        with getattr(concurrent.futures, pool)(2) if pool else nullcontext() as executor:
+            return hmm.solve_elliptic(basis, closure, 1.0, executor=executor).u
+
+    return run
+
+
+def _peer(cells: int, solver: str, *args: Any) -> Callable[[], Array]:
+    from benchmarks import peers
+
+    solve = getattr(peers, solver)
+    return lambda: problems.macro_solve(solve(*args), cells)
+
+
+def whole_hmm(cells: int) -> Task:
+    x = problems.macro_points(cells)
+    fourier = {
+        f"hmm_core Fourier n={n}": Contender(partial(_hmm, cells, n=n, scheme="fourier"), ours=True)
+        for n in (10, 12, 16)
+    }
+    return Task(
+        f"Whole HMM: {x.shape[1]} cell problems and the macro solve",
+        fourier
+        | {
+            "hmm_core Q1 n=32": Contender(partial(_hmm, cells, n=32), ours=True),
+            "scikit-fem + SuperLU, Q1 n=32": Contender(
+                partial(_peer, cells, "scikit_fem_superlu", graded, x, 32), aim=30
+            ),
+            "NGSolve order 4 on 4×4": Contender(
+                partial(_peer, cells, "ngsolve_graded", x, 4, 4), aim=12, needs=("ngsolve",)
+            ),
+            "NGSolve order 5 on 3×3": Contender(partial(_peer, cells, "ngsolve_graded", x, 5, 3), needs=("ngsolve",)),
+            "reduced assembly + CHOLMOD, Q1 n=32": Contender(
+                partial(_peer, cells, "minimal_cholmod", graded, x, 32), needs=("cvxopt",)
+            ),
+        },
+        error=lambda u: problems.l2_relative(u, problems.converged_macro(cells), cells),
+        note="Error: relative L2 distance of U to Fourier n=24 on the same macro mesh. NGSolve is at its best on this "
+        "problem with higher order on fewer elements, so that is shown too.",
+    )
+
+
+# -- (b) many cells ------------------------------------------------------------------------------------------------------
+
+
+def _tensors(medium: Callable, x: Array | None, **cell: Any) -> Callable[[], Array]:
+    import hmm_core as hmm
+    from hmm_core.cell import _grid
+
+    def run() -> Array:
+        _grid.cache_clear()  # tables that depend on the grid alone are part of the task, as the peers' meshes are
+        return hmm.CellProblem(**cell).effective_tensor(medium, x=x)
+
+    return run
+
+
+def _peer_tensors(solver: str, *args: Any) -> Callable[[], Array]:
+    from benchmarks import peers
+
+    return partial(getattr(peers, solver), *args)
+
+
+def many_cells(count: int) -> Task:
+    side = (np.arange(round(count**0.5)) + 0.5) / round(count**0.5)
+    x = np.stack(np.meshgrid(side, side)).reshape(2, -1)
+    return Task(
+        f"{count} cell problems, Q1 n=32",
+        {
+            "hmm_core": Contender(partial(_tensors, graded, x, dim=2, n=32), ours=True),
+            "hmm_core, tol=1e-6": Contender(partial(_tensors, graded, x, dim=2, n=32, tol=1e-6), ours=True),
+            "reduced assembly + SuperLU": Contender(partial(_peer_tensors, "minimal_superlu", graded, x, 32), aim=2.5),
+            "reduced assembly + CHOLMOD": Contender(
+                partial(_peer_tensors, "minimal_cholmod", graded, x, 32), aim=2.5, needs=("cvxopt",)
+            ),
+        },
+        error=lambda A: largest(A, problems.converged_tensors(x)),
+        solver_error=lambda A: largest(A, _converged(graded, x, dim=2, n=32)),
+        note="Reduced assembly: the nonzeros are one precomputed sparse matrix times the coefficient; CHOLMOD (by way of "
+        "cvxopt) keeps its symbolic analysis. Error: largest tensor entry, against Fourier n=24.",
+    )
+
+
+def _converged(medium: Callable, x: Array | None, **cell: Any) -> Array:
+    import hmm_core as hmm
+
+    return hmm.CellProblem(**cell, tol=1e-12).effective_tensor(medium, x=x)
+
+
+# -- (c) one cell --------------------------------------------------------------------------------------------------------
+
+# Residual at which the CG of the peer stops: the loosest of 1e-1, 3e-2, 1e-2 ... that leaves a tensor error below 1e-8 at every n.
+RTOL = {(2, "smooth"): 3e-3, (2, "disk"): 3e-4, (3, "smooth"): 1e-3, (3, "sphere"): 1e-3}
+
+
+def one_cell(dim: int, n: int, name: str) -> Task:
+    medium, aim = (smooth if name == "smooth" else ball), {2: 2, 3: 4}[dim]
+
+    def reference() -> Array:
+        if name == "smooth":
+            return _converged(smooth, None, dim=dim, n={2: 32, 3: 24}[dim], scheme="fourier")
+        return BALL[dim] * np.eye(dim)
+
+    return Task(
+        f"One {dim}D cell, {'smooth' if name == 'smooth' else f'{name} of contrast 10'}, Q1 n={n}",
+        {
+            "hmm_core": Contender(partial(_tensors, medium, None, dim=dim, n=n), ours=True),
+            "scikit-fem + PyAMG": Contender(
+                partial(_peer_tensors, "scikit_fem_pyamg", medium, dim, n, RTOL[dim, name]),
+                aim=aim,
+                part_aims={"assembly not counted": aim},
+            ),
+        },
+        error=lambda A: largest(A, reference()),
+        solver_error=lambda A: largest(A, _converged(medium, None, dim=dim, n=n)),
+    )
+
+
+# -- (d) cost against eps ------------------------------------------------------------------------------------------------
+
+
+def hmm_against_eps(quick: bool) -> Task:
+    cells = 8 if quick else 32
+    return Task(
+        "Whole HMM (Fourier n=16), the sample cut out of the material at ε",
+        {
+            f"ε = {eps:.0e}": Contender(partial(_hmm, cells, eps, n=16, scheme="fourier"), ours=True)
+            for eps in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+        },
+        error=lambda u: _distance(u, cells),
+        note="Distance: relative L2, to the homogenized solution on a fine P2 mesh; it is the macro error of this mesh.",
+        compare=False,
+    )
+
+
+def dns_against_eps(quick: bool) -> Task:
+    inverse = (4, 8) if quick else (4, 8, 16, 32, 64, 128)
+    return Task(
+        "Resolving ε: scikit-fem P1, mesh ε/8, classical multigrid (PyAMG) + CG",
+        {f"ε = 1/{k}": Contender(partial(_resolved, 1 / k)) for k in inverse},
+        error=lambda u: _distance(u, round(len(u) ** 0.5) - 1),
+        note="Distance: as above; u also differs from the homogenized solution by O(ε), which is no error of it.",
+        compare=False,
+    )
+
+
+def _resolved(eps: float) -> Callable[[], Array]:
+    from benchmarks import peers
+
+    return partial(peers.resolved, graded, eps)
+
+
+def _distance(u: Array, cells: int) -> float:
+    return problems.l2_relative(u, problems.homogenized().at(problems.macro_mesh(cells).p), cells)
+
+
+# -- (e) memory, import --------------------------------------------------------------------------------------------------
+
+
+def peak_memory() -> float:
+    """Largest resident size of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _memory(make: Callable) -> Callable[[], Quantity]:
+    run = make()
+    import skfem  # noqa: F401  everything that the run imports, before the count starts
+
+    import hmm_core.macro  # noqa: F401
+    from benchmarks import peers  # noqa: F401
+
+    def measure() -> Quantity:
+        before = peak_memory()
+        run()
+        return Quantity(peak_memory() - before, "MB")
+
+    return measure
+
+
+def memory(cells: int) -> Task:
+    x = problems.macro_points(cells)
+    makes = {
+        "hmm_core Fourier n=12": (partial(_hmm, cells, n=12, scheme="fourier"), True),
+        "hmm_core Q1 n=32": (partial(_hmm, cells, n=32), True),
+        "scikit-fem + SuperLU, Q1 n=32": (partial(_peer, cells, "scikit_fem_superlu", graded, x, 32), False),
+    }
+    return Task(
+        "Whole HMM: peak memory above import",
+        {
+            name: Contender(partial(_memory, make), ours=ours, limit=200 if ours else None, fresh=True)
+            for name, (make, ours) in makes.items()
+        },
+        compare=False,
+    )
+
+
+def _import(statement: str) -> Callable[[], Quantity]:
+    import subprocess
+
+    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+
+    def measure() -> Quantity:
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        return Quantity(float(out), "s")
+
+    return measure
+
+
+def import_time() -> Task:
+    statements = ("import hmm_core", "from hmm_core import CellProblem", "from hmm_core import solve_elliptic")
+    return Task(
+        "Import in a fresh process",
+        {s: Contender(partial(_import, s), ours=True, limit=0.7) for s in statements}
+        | {"import skfem": Contender(partial(_import, "import skfem"))},
+        compare=False,
+    )
+
+
+# -- (f) where it loses --------------------------------------------------------------------------------------------------
+
+
+def rough_cell(n: int, law: str) -> Task:
+    medium, x = Pixels(n, law), np.zeros((2, 1))
+    described = {"lognormal": "lognormal squares, σ = 2", "two-phase": "random squares of contrast 1000"}[law]
+    return Task(
+        f"One rough 2D cell, {described}, Q1 n={n}",
+        {
+            "hmm_core": Contender(partial(_tensors, medium, x, dim=2, n=n), ours=True),
+            "reduced assembly + SuperLU": Contender(partial(_peer_tensors, "minimal_superlu", medium, x, n)),
+            "reduced assembly + CHOLMOD": Contender(
+                partial(_peer_tensors, "minimal_cholmod", medium, x, n), needs=("cvxopt",)
+            ),
+            "reduced assembly + PyAMG": Contender(partial(_peer_tensors, "minimal_pyamg", medium, n, 1e-4)),
+        },
+        solver_error=lambda A: largest(A.reshape(2, 2), _converged(medium, x, dim=2, n=n).reshape(2, 2)),
+    )
+
+
+def fourier_on_a_jump(n: int) -> Task:
+    return Task(
+        f"One disk of contrast 10, n={n}: Fourier where Q1 belongs",
+        {
+            "hmm_core Fourier": Contender(partial(_tensors, ball, None, dim=2, n=n, scheme="fourier"), ours=True),
+            "hmm_core Q1": Contender(partial(_tensors, ball, None, dim=2, n=n)),
+        },
+        error=lambda A: largest(A, BALL[2] * np.eye(2)),
+    )
+
+
+def executors(cells: int) -> Task:
+    contenders = {}
+    for label, cell in (("Fourier n=12", {"n": 12, "scheme": "fourier"}), ("Q1 n=32", {"n": 32})):
+        for name in ("", "threads", "processes"):
+            contenders[f"{label}, {f'2 {name}' if name else 'serial'}"] = Contender(
+                partial(_hmm, cells, workers=name, **cell), ours=True
+            )
+    return Task(
+        "Whole HMM on an executor of two workers, started and stopped inside",
+        contenders,
+        error=lambda u: problems.l2_relative(u, problems.converged_macro(cells), cells),
+        note="One numerical thread per worker. Starting processes costs more than it saves on a problem this small.",
+        compare=False,
+    )
