@@ -39,8 +39,8 @@ def cell_under_load(medium: str = "disk", contrast: float = 10.0, angle: float =
     axes[1].set_title(f"$w\\cdot G$, at most {limit:.3f}" if limit > 1e-9 else "$w\\cdot G$ = 0")
     _flux(axes[2], flux)
     axes[2].set_title(f"flux, $\\sigma$ = ({sigma[0]:.3f}, {sigma[1]:.3f})")
-    for direction, color, width in ((G, "#E69F00", 6), (sigma / np.linalg.norm(sigma), "#56B4E9", 2.5)):
-        arrow = {"arrowstyle": "->", "lw": width, "color": color}
+    for direction, color, width in ((G, "#E69F00", 5), (sigma / np.linalg.norm(sigma), "#56B4E9", 2.5)):
+        arrow = {"arrowstyle": "-|>", "mutation_scale": 8 + 3 * width, "lw": width, "color": color}
         axes[2].annotate("", 0.3 * direction, -0.3 * direction, arrowprops=arrow)
     figure.suptitle(
         f"$A_{{11}}$ = {A[0, 0]:.4f},  $A_{{12}}$ = {A[0, 1]:.4f},  $A_{{22}}$ = {A[1, 1]:.4f}", fontsize=11, y=0.99
@@ -102,9 +102,9 @@ def _along(contrast: float, points: int = 26) -> tuple[Array, Array, Array]:
 
 
 def _flux(ax: Any, flux: Array) -> None:
-    """Size of the flux as an image, its direction as arrows."""
-    n = flux.shape[-1]
-    ax.imshow(np.hypot(*flux).T, **PLAIN | {"cmap": "magma"})
+    """Size of the flux as an image (the few elements cut by an interface do not set the scale), its direction as arrows."""
+    n, size = flux.shape[-1], np.hypot(*flux)
+    ax.imshow(size.T, **PLAIN | {"cmap": "magma"}, vmin=0, vmax=1.05 * np.quantile(size, 0.9))
     some = slice(1, None, n // 10)
     y = (np.arange(n)[some] + 0.5) / n - 0.5
     ax.quiver(y, y, *flux[:, some, some].swapaxes(1, 2), color="w", width=0.004, pivot="mid")

@@ -196,13 +196,13 @@ def graded_data(level: int = 4, n: int = 64) -> Data:
 
 
 def graded(data: Data) -> Any:
-    figure, (left, right) = canvas(1, 2, figsize=(9.4, 3.9))
+    figure, (left, right) = canvas(1, 2, figsize=(10.2, 4.0))
     levels = left.tricontourf(*data["vertices"], data["triangles"].T, data["U"], levels=12)
     figure.colorbar(levels, ax=left, shrink=0.9)
     x, flux = data["points"], data["flux"]
     lattice = np.array(np.meshgrid(*[(np.arange(8) + 0.5) / 8] * 2)).reshape(2, -1)
     some = ((x[:, :, None] - lattice[:, None]) ** 2).sum(axis=0).argmin(axis=0)
-    left.quiver(*x[:, some], *-flux[:, some], color="w", width=0.006, scale=4)
+    left.quiver(*x[:, some], *-flux[:, some], color="w", width=0.006, scale=4.5, pivot="mid")
     left.set(title=r"$U_H$ and the current $-\sigma$", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.grid(False)
     right.fill_between(data["x1"], *data["bounds"], color="0.85", label="Hashin–Shtrikman bounds")
