@@ -79,10 +79,16 @@ class Ensemble:
         return np.array([self.mean - half, self.mean + half])
 
     def contains(self, tensor: ArrayLike) -> Array:
-        """Whether the interval of each entry covers that of ``tensor``, a number (times I) or (d, d)."""
+        """Whether the interval of each entry, widened by the solver's tolerance, covers that of ``tensor``.
+
+        ``tensor`` is a number (times I) or (d, d). Entries that do not scatter, such as zeros by symmetry, have an
+        interval of no width; they are still known to ``cell.tol`` only.
+        """
         tensor = np.asarray(tensor, dtype=float)
         tensor = tensor * np.eye(len(self.samples)) if tensor.ndim == 0 else tensor
-        return (self.interval[0] <= tensor) & (tensor <= self.interval[1])
+        lower, upper = self.interval
+        slack = self.cell.tol * np.abs(self.samples).max()
+        return (lower - slack <= tensor) & (tensor <= upper + slack)
 
     def first(self, count: int) -> "Ensemble":
         """What the first ``count`` realisations alone would have said."""

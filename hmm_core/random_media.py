@@ -133,7 +133,7 @@ class RandomMedium(Medium):
         """A number, or the values of a function at the slow points; checked."""
         value = np.asarray(_at(getattr(self, name), x), dtype=float)
         test, allowed = _ALLOWED[name]
-        require(test(value) & np.isfinite(value), name, value[()], allowed)
+        require(test(value) & np.isfinite(value), name, value.tolist(), allowed)
         return value
 
     def _isotropic(self, value: ArrayLike) -> Array:
@@ -180,7 +180,8 @@ class TiledMedium(RandomMedium):
         s = y / self.tile
         require(np.abs(s) < FARTHEST, "y", y, f"must be finite, no farther than {FARTHEST:.2g} tiles from the origin")
         cell = np.floor(s)
-        return cell if self.period is None else np.mod(cell, self._count), s - cell - 0.5
+        index = cell if self.period is None else cell - self._count * np.floor(cell / self._count)  # np.mod is slow
+        return index, s - cell - 0.5
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ class random_disks(TiledMedium):
         value, volume = self._value(self._given, x), _VOLUME[self.dim]
         limit = self.tile / 2 if self._given == "radius" else volume / 2**self.dim
         allowed = f"must lie in (0, {limit:.6g}], where the {self.dim}-dimensional disk fits into tile={self.tile!r}"
-        require((value > 0) & (value <= limit * (1 + 1e-15)), self._given, value[()], allowed)
+        require((value > 0) & (value <= limit * (1 + 1e-15)), self._given, value.tolist(), allowed)
         return value if self._given == "radius" else self.tile * (value / volume) ** (1 / self.dim)
 
     def _field(self, x: Array | None, y: Array) -> Array:
