@@ -283,7 +283,7 @@ class random_disks(TiledMedium):
 
 REACH, POWER = 3, 5  # lattice normals are smoothed with (1 - (t/REACH)^2)^POWER, t in spacings of the lattice
 LENGTH = 1.7252835728550722  # spacings after which the correlation of the smoothed field has fallen to 1/e
-POINTS = 2**14  # points computed together
+POINTS = 2**15  # computed together, fewer in higher dimensions (measured)
 
 
 @dataclass(frozen=True)

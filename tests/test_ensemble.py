@@ -191,7 +191,7 @@ def test_bias_is_ordered_by_boundary_condition_and_shrinks():
 @pytest.mark.parametrize(
     "dim, n, sizes, count, bc",
     (
-        (1, 2, (8, 16, 32, 64), 800, "dirichlet"),
+        (1, 2, (16, 32, 64, 128), 1000, "dirichlet"),
         (2, 4, (4, 8, 16), 250, "periodic"),
         (3, 2, (3, 5, 8), 120, "periodic"),
     ),
