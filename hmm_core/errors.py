@@ -119,7 +119,8 @@ def decompose_error(
     _check(a, eps, basis, cell, effective, norm, frozen, resolution)
     if exact is None and type(basis.elem) not in RICHER:
         raise ValueError(f"exact=None, and no richer element than {type(basis.elem).__name__} is known: pass exact=")
-    if callable(exact) and norm != "L2" and gradient is None and (gradient := getattr(exact, "gradient", None)) is None:
+    gradient = getattr(exact, "gradient", None) if gradient is None else gradient
+    if exact is not None and not isinstance(exact, Solution) and norm != "L2" and gradient is None:
         raise ValueError(f"norm={norm!r} needs the gradient of exact={exact!r}: pass gradient=, or use norm='L2'")
     x, slow = restrict(basis, np.zeros(basis.N)).x, None if frozen else eps
     conditions = {"dirichlet": dirichlet, "neumann": neumann, "robin": robin}
