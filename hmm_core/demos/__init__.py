@@ -5,6 +5,7 @@ One module per chapter; every demo is importable from here.
 
 from hmm_core.demos.ch00 import sampling_line
 from hmm_core.demos.ch01 import dialogue
+from hmm_core.demos.ch02 import scale_slider
 from hmm_core.demos.ch04 import cell_under_load, graded_cell
 
-__all__ = ["cell_under_load", "dialogue", "graded_cell", "sampling_line"]
+__all__ = ["cell_under_load", "dialogue", "graded_cell", "sampling_line", "scale_slider"]

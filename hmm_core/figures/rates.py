@@ -29,6 +29,31 @@ def _rivals(data: Data) -> list[Row]:
     ]
 
 
+def _affine(data: Data) -> list[Row]:
+    length, error = data["window_length_2"], data["window_error_2"]
+    resonant = (length > 3e-4) & (length < 6e-3)
+    return [
+        ("affine picture, value, against L", 2.0, fit_rate(data["length"], data["value"]), 0.15),
+        ("affine picture, gradient, against L", 1.0, fit_rate(data["length"], data["gradient"]), 0.15),
+        ("affine picture, mean gradient, against L", 2.0, fit_rate(data["length"], data["average"]), 0.15),
+        ("conductivity of a short window, against L", -1.0, fit_rate(length[resonant], error[resonant]), 0.2),
+        ("conductivity of a long window, against L", 2.0, fit_rate(length[-3:], error[-3:]), 0.3),
+    ]
+
+
+def _limit(data: Data) -> list[Row]:
+    return [("HMM against the resolved solution, in eps", 1.0, fit_rate(data["eps"][2:], data["worst_1"][2:]), 0.1)]
+
+
+def _rve(data: Data) -> list[Row]:
+    board = fit_rate(data["sizes"], data["periodic_variance"])
+    phases = fit_rate(data["gaussian_sizes"][1:], data["gaussian_variance"][1:])
+    return [
+        ("variance, random checkerboard, against L", -2.0, board, 0.3),
+        ("variance, Gaussian phases, against L", -2.0, phases, 0.4),
+    ]
+
+
 def _convergence(data: Data) -> list[Row]:
     rows = []
     for element, order in (("P1", 1), ("P2", 2)):
@@ -51,6 +76,9 @@ def _reconstruction(data: Data) -> list[Row]:
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
+    "02-affine": _affine,
+    "02-limit": _limit,
+    "02-rve": _rve,
     "04-convergence": _convergence,
     "04-floor": _floor,
     "04-reconstruction-rates": _reconstruction,
