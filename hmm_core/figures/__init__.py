@@ -48,6 +48,12 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "04-line": ("ch04", "line_data", "line"),
     "04-reconstruction-rates": ("ch04", "reconstruction_rates_data", "reconstruction_rates"),
     "04-graded-reconstruction": ("ch04", "graded_reconstruction_data", "reconstruction"),
+    "06-ladder": ("ch06", "ladder_data", "ladder"),
+    "06-macro": ("ch06", "macro_data", "macro"),
+    "06-modelling": ("ch06", "modelling_data", "modelling"),
+    "06-resonance": ("ch06", "resonance_data", "resonance"),
+    "06-micro": ("ch06", "micro_data", "micro"),
+    "06-budget": ("ch06", "budget_data", "budget"),
 }
 
 

@@ -73,6 +73,46 @@ def _reconstruction(data: Data) -> list[Row]:
     return [("gradient of the reconstruction inside, against eps", 1.0, fit_rate(data["eps"], inner), 0.3)]
 
 
+def _macro_term(data: Data) -> list[Row]:
+    rows = [
+        (f"{element} macro term, {norm}, against H", order, fit_rate(data["H"], data[f"{element}_{norm}"]), 0.15)
+        for element, norm, order in (("P1", "energy", 1.0), ("P1", "L2", 2.0), ("P2", "energy", 2.0), ("P2", "L2", 3.0))
+    ]
+    for norm, order in (("energy", 2 / 3), ("L2", 4 / 3)):
+        slope = fit_rate(data["H_corner"], data[f"corner_{norm}"])
+        rows.append((f"macro term on the L-shaped domain, {norm}, against H", order, slope, 0.15))
+    return rows
+
+
+def _modelling_term(data: Data) -> list[Row]:
+    return [
+        (f"{name} modelling term, {norm}, against delta", order, fit_rate(data["delta"], data[f"{name}_{norm}"]), 0.15)
+        for name, order in (("one-sided", 1.0), ("centred", 2.0))
+        for norm in ("energy", "L2")
+    ]
+
+
+def _resonance_term(data: Data) -> list[Row]:
+    return [
+        (
+            f"resonance envelope, {bc}, against delta/eps",
+            -1.0,
+            fit_rate(data["R"] + 0.5, data[bc].max(axis=(1, 2))),
+            0.5,
+        )
+        for bc in ("dirichlet", "neumann")
+    ]
+
+
+def _micro_term(data: Data) -> list[Row]:
+    rows = [
+        (f"Q1 micro term, {norm}, against h/eps", 2.0, fit_rate(1 / data["n"], data[f"q1_{norm}"]), 0.15)
+        for norm in ("energy", "L2")
+    ]
+    decay = float(np.polyfit(data["modes"], np.log(data["fourier"]), 1)[0])
+    return [*rows, ("Fourier micro term, log per point", float(np.log(2 - np.sqrt(3))), decay, 0.05)]
+
+
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
@@ -82,4 +122,8 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "04-convergence": _convergence,
     "04-floor": _floor,
     "04-reconstruction-rates": _reconstruction,
+    "06-macro": _macro_term,
+    "06-modelling": _modelling_term,
+    "06-resonance": _resonance_term,
+    "06-micro": _micro_term,
 }
