@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--only NAME ...] [--quick] [--readme]``: prints the table and writes results.json."""
+"""``python -m benchmarks [--only NAME ...] [--quick] [--cpu] [--readme]``: prints the table and writes results.json."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="tasks whose name starts like this")
     parser.add_argument("--quick", action="store_true", help="tiny problems, one run each: does everything work?")
+    parser.add_argument("--cpu", action="store_true", help="processor time instead of wall clock: for a busy machine")
     parser.add_argument("--readme", action="store_true", help="also put the table into README.md")
     options = parser.parse_args()
     chosen = tasks(options.quick)
@@ -26,7 +27,7 @@ def main() -> None:
         parser.error(f"--only {' '.join(options.only)}: the tasks are {', '.join(tasks(options.quick))}")
     start, result = time.perf_counter(), []
     for key, task in chosen.items():
-        group = rows(key, task, measure(key, task, options.quick))
+        group = rows(key, task, measure(key, task, options.quick, options.cpu))
         result += group
         print(as_text(f"{task.title}   [{key}]", group, task.note), end="\n\n", flush=True)
     lines = summary(result)
@@ -34,14 +35,16 @@ def main() -> None:
     if options.only or options.quick:
         print("A part of the tasks, or tiny ones: results.json and README.md stay as they are.")
         return
-    RESULTS.write_text(json.dumps(as_json(result, lines), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    RESULTS.write_text(
+        json.dumps(as_json(result, facts(options.cpu), lines), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     if options.readme:
         text = README.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
         _, found, after = rest.partition(END)
         if not found:
             parser.error(f"README.md has no place for the table: {BEGIN} … {END}")
-        table = as_markdown(result, facts(), lines)
+        table = as_markdown(result, facts(options.cpu), lines)
         README.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 

@@ -190,7 +190,7 @@ SUPERNODAL = 1  # CHOLMOD's choice between column and block factors; forced bloc
 def minimal_pyamg(a: Callable, n: int, rtol: float) -> Array:
     cell = Minimal(2, n)
     ((cell.matrix.data, b, mean),) = cell.systems(a, np.zeros((2, 1)))
-    return pyamg_tensor(cell.matrix.tocsr(), b, mean, rtol, 2)
+    return pyamg_tensor(cell.matrix.tocsr(), b, mean, rtol, 2)[..., None]
 
 
 # -- NGSolve -------------------------------------------------------------------------------------------------------------

@@ -39,6 +39,14 @@ def ball(x: Array, y: Array) -> Array:
 BALL = {2: 1.65203601108, 3: 1.8877401}
 
 
+def square(x: Array, y: Array) -> Array:
+    """A square of side 1/2 and conductivity 1000 in a matrix of 1; the grid lines of even n meet its sides."""
+    return np.where(np.abs(y - np.rint(y)).max(axis=0) < 0.25, 1e3, 1.0)
+
+
+SQUARE = (3001 / 1003) ** 0.5  # Obnosov 1999
+
+
 @dataclass(frozen=True)
 class Pixels:
     """One independent random value in each of n x n squares: "lognormal" with sigma = 2, or "two-phase" 1 and 1000."""
@@ -121,4 +129,6 @@ def l2_relative(u: Array, reference: Array, cells: int) -> float:
 
 def largest(tensor: Array, reference: Array) -> float:
     """Largest entry of a difference of tensors, relative to the largest entry."""
+    if tensor.shape != reference.shape:
+        raise ValueError(f"tensors {tensor.shape} and {reference.shape} do not belong together")
     return float(np.abs(tensor - reference).max() / np.abs(reference).max())

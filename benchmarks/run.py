@@ -19,7 +19,9 @@ import numpy as np
 
 from benchmarks.tasks import Contender, Quantity, Task, tasks
 
-ROUNDS, ENOUGH, SLOW = 7, 12.0, 3.0  # runs at most; seconds after which two are enough; a first run that counts
+ROUNDS, ENOUGH, SLOW = 5, 8.0, 3.0  # runs at most; seconds after which two are enough (twice that: one); a first run
+# that takes longer than the last of these counts, for then loading and warming up do not matter
+HERE = Path(__file__).resolve().parent
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")}
 
 
@@ -45,13 +47,18 @@ class Record:
 class Worker:
     """One contender's process."""
 
-    def __init__(self, task: str, name: str, quick: bool, folder: Path) -> None:
+    def __init__(self, task: str, name: str, folder: Path, quick: bool = False, cpu: bool = False) -> None:
         self.file = folder / f"{abs(hash((task, name)))}.npy"
-        command = [sys.executable, "-m", "benchmarks.run", task, name, str(self.file), *(["--quick"] if quick else [])]
-        pipe = subprocess.PIPE
-        here = Path(__file__).resolve().parent.parent
+        self.errors = self.file.with_suffix(".txt").open("w+")
+        command = [sys.executable, "-m", "benchmarks.run", task, name, str(self.file)]
         self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=here, env=os.environ | ONE_THREAD
+            [*command, *["--quick"] * quick, *["--cpu"] * cpu],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            cwd=HERE.parent,
+            env=os.environ | ONE_THREAD,
         )
 
     def run(self) -> dict[str, Any]:
@@ -61,17 +68,19 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith('{"seconds"'):  # libraries may print, too
                 return json.loads(line)
-        lines = self.process.stderr.read().strip().splitlines()
-        return {"failure": lines[-1] if lines else f"ended with status {self.process.wait()}"}
+        status = self.process.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().strip().splitlines()
+        return {"failure": lines[-1] if lines else f"ended with status {status}"}
 
     def close(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
         self.process.wait()
 
 
-def measure(key: str, task: Task, quick: bool = False) -> dict[str, Record]:
+def measure(key: str, task: Task, quick: bool = False, cpu: bool = False) -> dict[str, Record]:
     """Contenders A B C A B C ...: the first round only warms up, unless it is slow."""
     available = {name: c for name, c in task.contenders.items() if not c.missing}
     records = {name: Record() for name in available}
@@ -81,10 +90,10 @@ def measure(key: str, task: Task, quick: bool = False) -> dict[str, Record]:
             for turn in range(1 + (1 if quick else ROUNDS)):
                 for name, contender in available.items():
                     record = records[name]
-                    if record.failure or (len(record.times) >= 2 and sum(record.times) > ENOUGH):
+                    if record.failure or sum(record.times) > ENOUGH * (1 if len(record.times) > 1 else 2):
                         continue
                     if name not in workers:
-                        workers[name] = Worker(key, name, quick, Path(folder))
+                        workers[name] = Worker(key, name, Path(folder), quick, cpu and not contender.wall)
                     reply = workers[name].run()
                     _note(record, contender, reply, turn, workers[name].file)
                     if contender.fresh or record.failure:
@@ -108,13 +117,14 @@ def _note(record: Record, contender: Contender, reply: dict[str, Any], turn: int
             record.parts.setdefault(part, []).append(seconds)
 
 
-def serve(task: str, name: str, file: str, quick: bool) -> None:
+def serve(task: str, name: str, file: str, quick: bool, cpu: bool) -> None:
     """The worker's side."""
+    clock = time.process_time if cpu else time.perf_counter
     run = tasks(quick)[task].contenders[name].make()
     for _ in sys.stdin:
-        start = time.perf_counter()
+        start = clock()
         answer = run()
-        seconds = time.perf_counter() - start
+        seconds = clock() - start
         value, unit, parts = seconds, "s", {}
         if isinstance(answer, tuple):
             answer, parts = answer
@@ -126,4 +136,4 @@ def serve(task: str, name: str, file: str, quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2], sys.argv[3], "--quick" in sys.argv)
+    serve(sys.argv[1], sys.argv[2], sys.argv[3], "--quick" in sys.argv, "--cpu" in sys.argv)

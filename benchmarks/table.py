@@ -37,7 +37,7 @@ class Row:
             self.contender,
             "" if self.value is None else _value(self.value, self.unit),
             "" if self.ratio is None else f"{self.ratio:.3g}×",
-            "" if self.error is None else f"{self.error:.1e}",
+            _shown(self.error),
             "" if self.solver_error is None else f"{self.solver_error:.0e}",
             self.aim,
             self.verdict,
@@ -79,14 +79,13 @@ def rows(key: str, task: Task, records: dict[str, Record]) -> list[Row]:
             entries = {"": (measured, contender.aim)}
             for part, seconds in record.parts.items():
                 value = {"value": float(np.median(seconds)), "unit": "s", "runs": seconds}
-                entries[f" ({part})"] = value, contender.part_aims.get(part)
+                entries[f" ({part})"] = value, None
             for suffix, (value, aim) in entries.items():
                 ratio = value["value"] / records[best].median
                 row = common | {"contender": name + suffix}
                 verdict = _verdict(ratio, aim, bool(able))
                 aimed = f"≥ {aim:g}×" if aim else ""
-                against = best if len(rivals) > 1 else ""
-                result.append(Row(**row, **value, **shown, ratio=ratio, against=against, aim=aimed, verdict=verdict))
+                result.append(Row(**row, **value, **shown, ratio=ratio, against=best, aim=aimed, verdict=verdict))
     return result
 
 
@@ -148,30 +147,62 @@ def as_text(title: str, group: list[Row], note: str = "") -> str:
 
 
 def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> str:
-    """The README's section."""
-    out = ["| task | | result | ratio | error | solver error | aim | verdict |", "|---|---|--:|--:|--:|--:|--:|---|"]
+    """The README's section: one line per comparison, then what is not a comparison."""
+    table = ["| task | hmm_core | instead | ratio | errors | aim | verdict |", "|---|---|---|--:|--:|--:|---|"]
+    rest = []
     for title, group in grouped(result).items():
-        for k, row in enumerate(group):
-            out.append("| " + " | ".join(("" if k else title, *row.cells())) + " |")
+        measured = {row.contender: row for row in group if row.value is not None}
+        first = title
+        for row in group:
+            if row.ratio is not None:
+                mine = measured[row.against]
+                errors = [_shown(r.error if r.error is not None else r.solver_error) for r in (mine, row)]
+                name = mine.contender.removeprefix("hmm_core").strip()
+                cells = [first, f"{name} {_value(mine.value, 's')}", f"{row.contender} {_value(row.value, 's')}"]
+                cells += [f"{row.ratio:.3g}×", " / ".join(errors), row.aim, row.verdict]
+                table.append("| " + " | ".join(cell.strip() for cell in cells) + " |")
+                first = ""
+            elif row.value is None:
+                rest.append(f"{title}, {row.contender}: {row.verdict}.")
+        if not any(row.ratio for row in group) and measured:
+            items = []
+            for row in measured.values():
+                details = [f"error {_shown(row.error)}"] * (row.error is not None)
+                details += [f"aim {row.aim}, {row.verdict}"] * bool(row.aim)
+                items.append(
+                    f"{row.contender} {_value(row.value, row.unit)}" + f" ({'; '.join(details)})" * bool(details)
+                )
+            rest.append(f"{title}: " + ", ".join(items) + ".")
     software = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     text = (
-        "Each contender in a process of its own, one numerical thread, runs in turn (A B C A B C …), medians; imports are "
-        "not counted. *Ratio*: time over that of the fastest hmm_core row of the task whose error is no larger. *Error*: "
-        "against a converged reference; *solver error*: against the converged solution on the same grid. Losses are "
-        f"shown as they are. Measured on {facts['cores']} cores; {software}."
+        "Every contender in a process of its own, one numerical thread, run in turn (A B C A B C …), medians; imports are "
+        "not counted. *hmm_core*: the fastest of its variants whose error is no larger than that of the other side. "
+        "*Errors* (hmm_core / instead): against a converged reference; for rough cells, of the solver alone. Losses are "
+        f"shown as they are. Measured ({facts['clock']}) on {facts['cores']} cores; {software}. `make bench` measures "
+        "again; [benchmarks/](benchmarks/) says what exactly is run."
     )
-    return "\n".join([text, "", *out, "", *(f"- {line}" for line in lines)])
+    return "\n".join([text, "", *table, "", *(f"- {line}" for line in (*rest, *lines))])
 
 
-def facts() -> dict[str, Any]:
+def _shown(error: float | None) -> str:
+    return "" if error is None else f"{error:.1e}"
+
+
+def facts(cpu: bool = False) -> dict[str, Any]:
     versions = {"python": platform.python_version()}
     for name in ("numpy", "scipy", "scikit-fem", "pyamg", "ngsolve", "cvxopt"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
-    return {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system(), "versions": versions}
+    return {
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "clock": "processor time" if cpu else "wall clock",
+        "versions": versions,
+    }
 
 
-def as_json(result: list[Row], lines: list[str]) -> dict[str, Any]:
-    return {**facts(), "summary": lines, "rows": [asdict(row) for row in result]}
+def as_json(result: list[Row], facts: dict[str, Any], lines: list[str]) -> dict[str, Any]:
+    return {**facts, "summary": lines, "rows": [asdict(row) for row in result]}

@@ -1,0 +1,101 @@
+"""The contenders of the benchmarks solve the same problems, and verdicts follow from numbers. No test reads the clock."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import problems, run, table
+from benchmarks.tasks import Contender, Task, tasks
+
+TASKS = tasks(quick=True)
+
+
+def answer(contender):
+    if contender.missing:
+        pytest.skip(f"{', '.join(contender.missing)} not installed")
+    result = contender.make()()
+    return result[0] if isinstance(result, tuple) else result
+
+
+def cases(*prefixes):
+    return [
+        pytest.param(task, contender, id=f"{key}: {name}")
+        for key, task in TASKS.items()
+        if key.startswith(prefixes)
+        for name, contender in task.contenders.items()
+    ]
+
+
+@pytest.mark.parametrize(("task", "contender"), cases("cells", "cell2d", "cell3d", "rough"))
+def test_discretised_alike_the_tensors_agree(task, contender):
+    assert task.solver_error(answer(contender)) < 1e-6
+
+
+@pytest.mark.parametrize(("task", "contender"), cases("hmm", "executors"))
+def test_whole_hmm_solves_the_same_problem(task, contender):
+    assert task.error(answer(contender)) < 1e-4
+
+
+def test_small_eps_and_a_resolved_solution_approach_the_homogenized_one():
+    far, near = (TASKS["eps-dns"].error(answer(c)) for c in TASKS["eps-dns"].contenders.values())
+    assert near < 0.7 * far < 0.05
+    assert TASKS["eps-hmm"].error(answer(TASKS["eps-hmm"].contenders["ε = 1e-06"])) < 0.02
+
+
+def test_references_are_those_of_the_literature():
+    for key in ("jump-square", "jump-disk"):
+        assert TASKS[key].error(answer(TASKS[key].contenders["hmm_core Q1"])) < 0.03
+    x = problems.macro_points(4)
+    np.testing.assert_allclose(problems.converged_tensors(x), problems.converged_tensors(x, n=32), atol=1e-11)
+
+
+def test_a_peer_is_compared_with_the_fastest_of_ours_that_is_no_less_accurate():
+    def make():
+        raise AssertionError
+
+    task = Task(
+        "t",
+        {
+            "rough": Contender(make, ours=True),
+            "fine": Contender(make, ours=True),
+            "peer": Contender(make, aim=5),
+            "better": Contender(make, aim=5),
+            "broken": Contender(make),
+            "absent": Contender(make, needs=("no_such_module",)),
+        },
+        error=float,
+    )
+    records = {
+        "rough": run.Record([1.0, 1.0, 9.0], answer=1e-2),
+        "fine": run.Record([2.0], answer=1e-5),
+        "peer": run.Record([8.0], {"part": [12.0]}, answer=1e-4),
+        "better": run.Record([20.0], answer=1e-9),
+        "broken": run.Record(failure="MemoryError"),
+    }
+    rows = {row.contender: row for row in table.rows("t", task, records)}
+    assert rows["rough"].value == 1.0
+    assert (rows["peer"].ratio, rows["peer"].against, rows["peer"].verdict) == (4.0, "fine", "missed")
+    assert (rows["peer (part)"].ratio, rows["peer (part)"].verdict) == (6.0, "")
+    assert rows["better"].verdict == "hmm_core is less accurate"
+    assert rows["broken"].verdict == "failed: MemoryError"
+    assert rows["absent"].verdict == "skipped: no_such_module not installed"
+    text = table.as_markdown(list(rows.values()), table.facts(), [])
+    assert "| t | fine 2 s | peer 8 s | 4× | 1.0e-05 / 1.0e-04 | ≥ 5× | missed |" in text
+    assert "- t, broken: failed: MemoryError." in text
+
+
+def test_a_worker_reports_its_answer_and_its_failure(tmp_path):
+    worker = run.Worker("jump-disk", "hmm_core Q1", tmp_path, quick=True)
+    assert worker.run().keys() == {"seconds", "value", "unit", "parts"}
+    assert TASKS["jump-disk"].error(np.load(worker.file)) < 0.03
+    worker.close()
+    worker = run.Worker("jump-disk", "nobody", tmp_path, quick=True)
+    assert "nobody" in worker.run()["failure"]
+    worker.close()
+
+
+def test_committed_results_name_no_machine():
+    results = json.loads((run.HERE / "results.json").read_text(encoding="utf-8"))
+    assert set(results) == {"cores", "machine", "system", "clock", "versions", "summary", "rows"}
+    assert {row["task"] for row in results["rows"]} == set(tasks())
