@@ -26,7 +26,7 @@ FLOORS = [
     {"cell", "ensemble", "particles"},
     {"closure"},
     {"macro", "evolution", "balance"},
-    {"errors", "planner", "compare"},
+    {"errors", "compare"},
     {"figures", "demos", "checks"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
