@@ -350,7 +350,7 @@ CHAPTERS = {
     "15": ("Scales\nin time", 3.0, 4.0, ("03",)),
     "16": ("HMM among\nits relatives", 5.0, 0.0, ("06",)),
 }
-READY = ("00", "01", "04")
+READY = ("00", "01", "02", "04", "05", "06")
 
 
 def course_map_data() -> Data:
