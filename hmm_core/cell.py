@@ -10,6 +10,7 @@ and answer with A = <a grad u> <grad u>^-1, u_j = y_j + w_j, averaged over the i
 
 import hashlib
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -247,6 +248,14 @@ class CellProblem:
         """Macro points as (d, K), and the shape that the caller gave to K."""
         if not callable(a):
             raise TypeError(f"a={a!r} is not a medium: a function a(x, y) is needed (lambda x, y: 2.0 for a constant)")
+        length = self.size + 2 * self.buffer
+        if getattr(a, "correlation_length", 0.0) > length:
+            warnings.warn(
+                f"the medium's correlation length, {a.correlation_length:.6g} periods, exceeds the cell's size + 2 buffer = "
+                f"{length:.6g}: such a sample is not representative",
+                UserWarning,
+                stacklevel=4,
+            )
         if eps is not None and not (isinstance(eps, Real) and math.isfinite(eps) and eps > 0):
             raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
         if x is None:

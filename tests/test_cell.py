@@ -737,6 +737,12 @@ def test_bad_macro_points(x, eps, words):
         hmm.CellProblem(n=8).effective_tensor(hou_wu, x=x, eps=eps)
 
 
+def test_a_sample_smaller_than_the_correlation_length_is_warned_of():
+    tiles = hmm.media.random_checkerboard(1.0, 2.0, tile=2.0, rng=0)
+    with pytest.warns(UserWarning, match="correlation length, 2 periods, exceeds"):
+        hmm.CellProblem(n=8, size=1.0).effective_tensor(tiles)
+
+
 def test_a_medium_is_a_function():
     with pytest.raises(TypeError, match="not a medium"):
         hmm.CellProblem(n=8).effective_tensor(2.0)
