@@ -2,6 +2,7 @@
 
 import os
 import platform
+import textwrap
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -164,9 +165,11 @@ def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> s
                 first = ""
             elif row.value is None:
                 rest.append(f"{title}, {row.contender}: {row.verdict}.")
-        if not any(row.ratio for row in group) and measured:
+        compared = any(row.ratio is not None for row in group)
+        shown = [row for row in measured.values() if row.ours or not compared]
+        if shown and not (compared and len(shown) == 1):
             items = []
-            for row in measured.values():
+            for row in shown:
                 details = [f"error {_shown(row.error)}"] * (row.error is not None)
                 details += [f"aim {row.aim}, {row.verdict}"] * bool(row.aim)
                 items.append(
@@ -181,6 +184,7 @@ def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> s
         f"shown as they are. Measured ({facts['clock']}) on {facts['cores']} cores; {software}. `make bench` measures "
         "again; [benchmarks/](benchmarks/) says what exactly is run."
     )
+    text = textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
     return "\n".join([text, "", *table, "", *(f"- {line}" for line in (*rest, *lines))])
 
 
@@ -199,7 +203,7 @@ def facts(cpu: bool = False) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "system": platform.system(),
-        "clock": "processor time" if cpu else "wall clock",
+        "clock": "processor time; executors and imports by the wall clock" if cpu else "wall clock",
         "versions": versions,
     }
 

@@ -223,13 +223,13 @@ def one_cell(dim: int, n: int, name: str) -> Task:
 def hmm_against_eps(quick: bool) -> Task:
     cells = 8 if quick else 32
     return Task(
-        "Whole HMM (Fourier n=16), the sample cut out of the material at ε",
+        "Whole HMM (Fourier n=16), samples cut out of the material at ε; error: distance to the homogenized solution",
         {
             f"ε = {eps:.0e}": Contender(partial(_hmm, cells, eps, n=16, scheme="fourier"), ours=True)
             for eps in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
         },
         error=lambda u: _distance(u, cells),
-        note="Distance: relative L2, to the homogenized solution on a fine P2 mesh; it is the macro error of this mesh.",
+        note="The distance is relative, in L2, to the homogenized solution on a fine P2 mesh: the macro error of this mesh.",
         compare=False,
     )
 
@@ -237,10 +237,10 @@ def hmm_against_eps(quick: bool) -> Task:
 def dns_against_eps(quick: bool) -> Task:
     inverse = (4, 8) if quick else (4, 8, 16, 32, 64, 128)
     return Task(
-        "Resolving ε: scikit-fem P1, mesh ε/8, classical multigrid (PyAMG) + CG",
+        "Resolving ε: scikit-fem P1, mesh ε/8, classical multigrid (PyAMG) + CG; error: the same distance",
         {f"ε = 1/{k}": Contender(partial(_resolved, 1 / k)) for k in inverse},
         error=lambda u: _distance(u, round(len(u) ** 0.5) - 1),
-        note="Distance: as above; u also differs from the homogenized solution by O(ε), which is no error of it.",
+        note="A resolved u differs from the homogenized solution by O(ε) anyway; that part is no error of it.",
         compare=False,
     )
 
