@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hmm_core.figures import Data, fit_rate
+from hmm_core.figures.ch05 import middle
 
 Row = tuple[str, float, float, float]
 
@@ -113,6 +114,60 @@ def _micro_term(data: Data) -> list[Row]:
     return [*rows, ("Fourier micro term, log per point", float(np.log(2 - np.sqrt(3))), decay, 0.05)]
 
 
+def _three_answers(data: Data) -> list[Row]:
+    star = data["periodic"][0]
+    gaps = {bc: fit_rate(data["L"], np.abs(data[bc] - star)) for bc in ("neumann", "dirichlet")}
+    return [(f"{bc} cell against L", -1.0, gap, 0.1) for bc, gap in gaps.items()]
+
+
+def _plain_envelopes(data: Data) -> list[Row]:
+    return [
+        (f"resonance envelope, {bc}, against R", -1.0, fit_rate(middle(data["R"]), data[f"{bc}_envelope"]), 0.5)
+        for bc in ("neumann", "periodic", "dirichlet")
+    ]
+
+
+def _oversampling(data: Data) -> list[Row]:
+    return [
+        (f"resonance, buffer {buffer:g}, against R", -1.0, fit_rate(middle(data["delta"]), error), 0.5)
+        for buffer, error in zip(data["buffer"], data["error"], strict=True)
+    ]
+
+
+def _windows_line(data: Data) -> list[Row]:
+    fits = [fit_rate(middle(data["R"]), envelope) for envelope in data["envelope"]]
+    return [(f"line, window q={q}, against R", -q - 1.0, fit, 0.5) for q, fit in enumerate(fits)]
+
+
+def _windows_plane(data: Data) -> list[Row]:
+    return [
+        (f"plane, {kind}, window q={q}, against R", theory, fit_rate(middle(data["R"]), data[kind][q]), 0.5)
+        for kind in ("flux", "ratio")
+        for q in range(4)
+        for theory in (-1.0 if kind == "flux" else -q - 1.0,)
+    ]
+
+
+def _zero_order(data: Data) -> list[Row]:
+    orders = {"flux": 1.0, "flux_richardson": 2.0, "energy": 2.0, "energy_richardson": 3.0}
+    return [
+        (
+            f"zero-order, {kind.replace('_', ' ')}, against T",
+            -order,
+            fit_rate(data["T_period"], data[f"{kind}_period"]),
+            0.1,
+        )
+        for kind, order in orders.items()
+    ]
+
+
+def _parabolic(data: Data) -> list[Row]:
+    return [
+        (f"parabolic, window q={q}, against R", -q - 1.0, fit_rate(middle(data["R"]), error), 0.5)
+        for q, error in zip(data["q"], data["error"], strict=True)
+    ]
+
+
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
@@ -122,6 +177,13 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "04-convergence": _convergence,
     "04-floor": _floor,
     "04-reconstruction-rates": _reconstruction,
+    "05-three-answers": _three_answers,
+    "05-resonance": _plain_envelopes,
+    "05-oversampling": _oversampling,
+    "05-windows-line": _windows_line,
+    "05-windows-plane": _windows_plane,
+    "05-zero-order": _zero_order,
+    "05-parabolic": _parabolic,
     "06-macro": _macro_term,
     "06-modelling": _modelling_term,
     "06-resonance": _resonance_term,
