@@ -48,7 +48,7 @@ test: lint
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --quiet $(NOTEBOOKS),@echo "No notebooks yet.")
 
 bench: $(READY)
-	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve, which could not be installed)"
+	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve and CHOLMOD, which could not be installed)"
 	$(BIN)/python -m benchmarks
 
 reproduce: $(READY)
