@@ -9,7 +9,6 @@ wrong. Only a larger cell helps against it.
     ensemble.mean, ensemble.stderr, ensemble.interval       the confidence interval covers the scatter, not the bias
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -117,6 +116,10 @@ class _Numbered:
     x: Array | None
     eps: float | None
 
+    @property
+    def correlation_length(self) -> float:
+        return getattr(self.medium, "correlation_length", 0.0)
+
     def __call__(self, numbers: Array, eta: Array) -> Array:
         if self.x is None:
             slow, fast = np.zeros((len(eta), 1, 1)), eta
@@ -167,17 +170,9 @@ def effective_ensemble(
         raise TypeError(f"realisations={realisations!r} must be a count, or integer numbers")
     require(numbers.size >= 2, "realisations", realisations, "must be at least 2: one sample has no scatter")
     require(np.abs(numbers) < 2**53, "realisations", realisations, "must be numbers below 2**53")
-    length = cell.size + 2 * cell.buffer
     if wrap:
         require(cell.bc == "periodic", "wrap", wrap, f"makes sense with bc='periodic', not bc={cell.bc!r}")
-        medium = medium.wrapped(length)
-    if getattr(medium, "correlation_length", 0.0) > length:
-        warnings.warn(
-            f"the correlation length of the medium, {medium.correlation_length:.6g} periods, exceeds the cell, "
-            f"size + 2 buffer = {length:.6g}: no number of realisations makes such samples representative",
-            UserWarning,
-            stacklevel=2,
-        )
+        medium = medium.wrapped(cell.size + 2 * cell.buffer)
     if x is None:
         require(eps is None, "eps", eps, "needs x: say at which macro point")
         _refuse_slow_variable(medium, cell)

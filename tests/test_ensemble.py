@@ -247,7 +247,7 @@ def test_graded_statistics_at_two_places():
 
 def test_a_correlation_length_beyond_the_cell_is_said():
     medium = media.lognormal(length=1.5, rng=1)
-    with pytest.warns(UserWarning, match=r"correlation length of the medium, 1\.5 periods, .*cell.* = 1"):
+    with pytest.warns(UserWarning, match=r"correlation length, 1\.5 periods, exceeds the cell.* = 1"):
         effective_ensemble(medium, hmm.CellProblem(n=4), 2)
     with pytest.warns(UserWarning, match="2 periods"):
         effective_ensemble(replace(TILES, tile=2.0), hmm.CellProblem(n=4), 2)
