@@ -363,6 +363,6 @@ def executors(cells: int) -> Task:
         "Whole HMM on an executor of two workers, started and stopped inside",
         contenders,
         error=lambda u: problems.l2_relative(u, problems.converged_macro(cells), cells),
-        note="One numerical thread per worker. Two processes pay for Q1 cells; for Fourier cells starting them costs what they save.",
+        note="One numerical thread per worker. Two processes pay for Q1 cells; Fourier cells are too quick for them.",
         compare=False,
     )
