@@ -18,17 +18,11 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from hmm_core.grid import Array, FourierGrid, LineGrid, Operator, Q1Grid, multiply
-from hmm_core.sampling import Medium, ellipticity, sample
+from hmm_core.grid import Array, FourierGrid, LineGrid, Q1Grid, multiply
+from hmm_core.krylov import ConvergenceError, dot, dot_matrix, lanczos, refuse_drift, solve_systems
+from hmm_core.sampling import Medium, ellipticity, is_symmetric, sample
 
 CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
-PATIENCE = 60  # iterations before a rough field is handed to multigrid (the crossover, measured) ...
-SMALL = 2**18  # ... or as many as make this much work, unknowns x iterations: multigrid's set-up dwarfs a small cell
-LIMIT = 2000  # iterations after which nothing more is hoped for
-
-
-class ConvergenceError(RuntimeError):
-    """An iteration did not reach its tolerance; the message holds the residual that it reached."""
 
 
 @dataclass(frozen=True)
@@ -192,8 +186,8 @@ class CellProblem:
         Raises
         ------
         ValueError
-            The medium is not finite, not positive definite or not symmetric somewhere (the message says where), or
-            has the wrong shape; or x and eps do not fit.
+            The medium is not finite or not positive definite somewhere (the message says where), or has the wrong shape,
+            or is not symmetric where the equation or average needs it; or x and eps do not fit.
         ConvergenceError
             The iteration did not reach ``tol``.
         """
@@ -297,17 +291,24 @@ class CellProblem:
 
     # -- the solver -------------------------------------------------------------------------------------------------
 
-    @property
-    def _energy_form(self) -> bool:
+    def _energy_form(self, symmetric: bool) -> bool:
         """Whether A = <(e_i + grad w_i) . a (e_j + grad w_j)>: its error is the square of the solver's."""
-        return self.buffer == 0 and self.window == "box" and self.equation == "elliptic"
+        return symmetric and self.buffer == 0 and self.window == "box" and self.equation == "elliptic"
 
     def _solve_batch(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
         """Tensor (B, d, d), iterations, residual, solver (B,) and correctors of B sampled coefficients (B, c, G, E)."""
         if isinstance(self.grid, LineGrid):
             return self._solve_line(a[:, 0], correctors)
+        symmetric = is_symmetric(a)
+        if symmetric.any() and not symmetric.all():
+            return self._solve_apart(a, symmetric, correctors)
+        symmetric = bool(symmetric[0])
         if self._is("parabolic"):
+            if not symmetric:
+                raise ValueError(f"equation={self.equation!r} needs a symmetric medium; a(x, y) is not")
             return self._solve_parabolic(a, correctors)
+        if self.average == "energy" and not symmetric:
+            raise ValueError("average='energy' needs a symmetric medium; a(x, y) is not: use average='ratio'")
         grid, d = self.grid, self.dim
         mean = _matrix(a.mean(axis=(2, 3)), d)
         diagonal = np.einsum("bii->bi", mean)
@@ -317,50 +318,44 @@ class CellProblem:
         if self._is("zero-order"):
             shift = 1 / self.equation[1]
             stencil = stencil + shift * grid.mass
-        apply, precondition = grid.operator(stencil), grid.preconditioner(diagonal, shift)
+        precondition = grid.preconditioner(diagonal, shift)
         b = -grid.load(a - _components(mean, a.shape[1]))
-        allowed = self._allowed_energy(low, harmonic, diagonal)  # of the error, (B, d)
+        allowed = self._allowed_energy(low, harmonic, diagonal, symmetric)  # of the error, (B, d)
         target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
-        limit = LIMIT if self.scheme == "fourier" else max(PATIENCE, SMALL // (d * grid.nodes**d))
-        w, r, rho, iterations = conjugate_gradients(apply, precondition, b, target, limit)
-        transform = {"periodic": "fft", "dirichlet": "dst", "neumann": "dct"}[self.bc]
-        solver = np.full(len(a), f"{'fourier' if self.scheme == 'fourier' else transform}-cg", dtype=object)
+        w, r, rho, iterations, solver = solve_systems(
+            grid, stencil, precondition, b, target, allowed, symmetric, self.tol
+        )
         residual = np.sqrt(rho / (diagonal * grid.length**d)).max(axis=1)
-        slow = (rho > target).any(axis=1)
-        if slow.any() and self.scheme == "fourier":
-            raise ConvergenceError(
-                f"scheme='fourier' did not reach tol={self.tol} in {LIMIT} iterations (residual {residual.max():.1e}, "
-                f"coefficient between {a.min():.3g} and {a.max():.3g}): it is made for smooth media; use scheme='q1'"
-            )
-        for k in np.flatnonzero(slow):
-            w[k], r[k], rho_k, steps = _multigrid(grid, stencil[k], b[k], w[k], allowed[k], self.tol)
-            residual[k] = np.sqrt(rho_k / (diagonal[k] * grid.length**d)).max()
-            iterations[k] += steps
-            solver[k] = "amg-cg"
-        if not self._energy_form:
-            _refuse_drift(apply, precondition, b, w, r, target, self.tol)
-        tensor, gradients = self._average(a, mean, b, w, r)
+        if not self._energy_form(symmetric):
+            refuse_drift(grid.operator(stencil), precondition, b, w, r, target, self.tol)
+        tensor, gradients = self._average(a, mean, b, w, r, symmetric)
         fields = self._closed_correctors(w, gradients) if correctors else None
         return tensor, iterations.max(axis=1), residual, solver, fields
 
-    def _allowed_energy(self, low: Array, harmonic: Array, diagonal: Array) -> Array:
+    def _solve_apart(self, a: Array, symmetric: Array, correctors: bool) -> tuple:
+        """A batch that mixes symmetric coefficients with others, which need another iteration."""
+        order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
+        parts = zip(*(self._solve_batch(a[chosen], correctors) for chosen in (symmetric, ~symmetric)), strict=True)
+        return tuple(None if part[0] is None else np.concatenate(part)[order] for part in parts)
+
+    def _allowed_energy(self, low: Array, harmonic: Array, diagonal: Array, symmetric: bool) -> Array:
         """Energy |e_j|^2 that the error of w_j may hold, so that the tensor has relative accuracy ``tol``, (B, d).
 
         A_jj >= harmonic D_jj bounds the tensor from below. In the energy form the tensor's error *is* the energy per
         volume; the averages of flux and gradient see its square root (Cauchy-Schwarz).
         """
-        if self._energy_form:
+        if self._energy_form(symmetric):
             return self.tol * harmonic[:, None] * diagonal * self.grid.length**self.dim
         weights = self.grid.window(self.size, self.window)
         volume = self.grid.h**self.dim / (len(weights) * weights.max())
         return (self.tol / 2) ** 2 * np.minimum(harmonic**2, low)[:, None] * diagonal * volume
 
-    def _average(self, a: Array, mean: Array, b: Array, w: Array, r: Array) -> tuple[Array, Array]:
+    def _average(self, a: Array, mean: Array, b: Array, w: Array, r: Array, symmetric: bool) -> tuple[Array, Array]:
         """Tensor (B, d, d), and the mean gradients <grad u_j> (B, d, d) by which Neumann correctors are normalised."""
         grid, d = self.grid, self.dim
-        if self._energy_form:
+        if self._energy_form(symmetric):
             # C_ij = w_i . K w_j, made quadratically accurate by the residual r_j = b_j - K w_j of the iteration.
-            correction = _dot_matrix(b, w) + _dot_matrix(w, r)
+            correction = dot_matrix(b, w) + dot_matrix(w, r)
             correction = (correction + correction.swapaxes(1, 2)) / (2 * grid.length**d)
             if self.bc != "neumann":
                 return mean - correction, np.broadcast_to(np.eye(d), mean.shape)
@@ -372,7 +367,7 @@ class CellProblem:
         weights = grid.window(self.size, self.window)
         if self.average == "energy":
             flux = multiply(a, gradient).reshape(*gradient.shape[:2], -1)
-            return _dot_matrix(gradient * weights, flux), np.broadcast_to(np.eye(d), mean.shape)
+            return dot_matrix(gradient * weights, flux), np.broadcast_to(np.eye(d), mean.shape)
         flux = np.tensordot(multiply(a, gradient), weights, axes=2).swapaxes(1, 2)
         inner = np.tensordot(gradient, weights, axes=2).swapaxes(1, 2)
         whole = gradient.mean(axis=(3, 4)).swapaxes(1, 2)
@@ -396,7 +391,7 @@ class CellProblem:
         voigt = _matrix(np.tensordot(a, weights, axes=2), d)
         m = grid.h**d
         start = -grid.load(a - _components(mean, a.shape[1])) / m
-        length = np.sqrt(_dot(start, start))
+        length = np.sqrt(dot(start, start))
         krylov = lanczos(grid.operator(grid.stencil(a) / m), start)
         nodal = grid.nodal_window(self.size, self.window)
         tensor, change = voigt, np.inf
@@ -450,120 +445,6 @@ class CellProblem:
 @lru_cache(maxsize=32)
 def _grid(kind: type, dim: int, cells: int, length: float, bc: str) -> Q1Grid | FourierGrid | LineGrid:
     return kind(dim, cells, length, bc)
-
-
-def conjugate_gradients(
-    apply: Operator, precondition: Operator, b: Array, allowed: Array, limit: int, start: Array | None = None
-) -> tuple[Array, Array, Array, Array]:
-    """Preconditioned conjugate gradients for B x J independent systems at once.
-
-    Every system has its own scalars and stops by itself as soon as r . P^-1 r <= ``allowed`` (B, J), so its answer
-    does not depend on the company it was solved in. Returns w, r, r . P^-1 r and the iterations that each one took.
-    """
-    w = np.zeros_like(b) if start is None else start
-    r = b.copy() if start is None else b - apply(start)
-    z = precondition(r)
-    p = z.copy()
-    rho = _dot(r, z)
-    active = rho > allowed
-    iterations = np.zeros(rho.shape, dtype=int)
-    scalar = (..., *(None,) * (b.ndim - 2))
-    for _ in range(limit):
-        if not active.any():
-            break
-        q = apply(p)
-        alpha = np.divide(rho, _dot(p, q), out=np.zeros_like(rho), where=active)
-        w += alpha[scalar] * p
-        q *= alpha[scalar]
-        r -= q
-        z = precondition(r)
-        fresh = _dot(r, z)
-        beta = np.divide(fresh, rho, out=np.zeros_like(rho), where=active)
-        p *= beta[scalar]
-        p += z
-        iterations += active
-        rho = np.where(active, fresh, rho)
-        active &= rho > allowed
-    return w, r, rho, iterations
-
-
-def lanczos(apply: Operator, start: Array) -> Iterator[tuple[Array, Array, Array]]:
-    """Krylov spaces of B x J symmetric positive operators, growing: yields bases, Ritz values and Ritz vectors.
-
-    Bases (B, J, m, nodes), Ritz values (B, J, m), vectors (B, J, m, m), for m = 16, 20, 25, ... up to about 600. The
-    three-term recurrence alone: lost orthogonality costs copies of Ritz values, not accuracy of functions of the
-    operator (Druskin and Knizhnerman).
-    """
-    scalar = (..., *(None,) * (start.ndim - 2))
-    basis, diagonal, off = [], [], []
-    v, before, norm = start, np.zeros_like(start), np.sqrt(_dot(start, start))
-    least, wanted = np.zeros_like(norm), 16
-    while len(basis) < 600:
-        v = np.divide(v, norm[scalar], out=np.zeros_like(v), where=(norm > least)[scalar])
-        image = apply(v)
-        basis.append(v)
-        diagonal.append(_dot(image, v))
-        least = least if off else 1e-12 * diagonal[0]
-        image = image - diagonal[-1][scalar] * v - (norm[scalar] * before if off else 0)
-        before, v, norm = v, image, np.sqrt(_dot(image, image))
-        off.append(np.where(norm > least, norm, 0.0))
-        if len(basis) >= wanted:
-            m, wanted = len(basis), int(1.25 * wanted)
-            projected = np.zeros((*norm.shape, m, m))
-            k = np.arange(m)
-            projected[..., k, k] = np.moveaxis(diagonal, 0, -1)
-            projected[..., k[1:], k[:-1]] = projected[..., k[:-1], k[1:]] = np.moveaxis(off[:-1], 0, -1)
-            theta, modes = np.linalg.eigh(projected)
-            yield np.stack(basis, axis=2), np.maximum(theta, np.finfo(float).tiny), modes
-
-
-def _refuse_drift(
-    apply: Operator, precondition: Operator, b: Array, w: Array, r: Array, target: Array, tol: float
-) -> None:
-    """Near round-off the iteration's own residual keeps falling while the true one does not: compare them once."""
-    drift = b - apply(w) - r
-    size = _dot(drift, precondition(drift))
-    if (size > target).any():
-        raise ConvergenceError(
-            f"tol={tol} cannot be reached in double precision for this medium: the residual stalls at "
-            f"{np.sqrt((size / target).max()):.1e} times what that tolerance needs"
-        )
-
-
-def _multigrid(
-    grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Array, tol: float
-) -> tuple[Array, Array, Array, Array]:
-    """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside."""
-    import pyamg
-
-    matrix = grid.matrix(stencil[None])
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200).aspreconditioner()
-    shape = b.shape
-
-    def precondition(r: Array) -> Array:
-        return np.array([cycle @ column.ravel() for column in r[0]]).reshape(1, *shape)
-
-    def apply(p: Array) -> Array:
-        return np.array([matrix @ column.ravel() for column in p[0]]).reshape(1, *shape)
-
-    # The cycle is equivalent to the operator itself, so its r . z is the energy of the error up to a modest factor.
-    w, r, rho, steps = conjugate_gradients(apply, precondition, b[None], 0.1 * allowed[None], 200, start[None])
-    if (rho > 0.1 * allowed).any():
-        raise ConvergenceError(
-            f"neither the transform nor the multigrid iteration reached tol={tol}: energy of the error about "
-            f"{rho.max():.1e}, allowed {0.1 * allowed.min():.1e}"
-        )
-    return w[0], r[0], rho[0], steps[0]
-
-
-def _dot(u: Array, v: Array) -> Array:
-    return np.einsum("bjx,bjx->bj", u.reshape(*u.shape[:2], -1), v.reshape(*v.shape[:2], -1))
-
-
-def _dot_matrix(u: Array, v: Array) -> Array:
-    return u.reshape(*u.shape[:2], -1) @ v.reshape(*v.shape[:2], -1).swapaxes(1, 2)
 
 
 def _matrix(components: Array, d: int) -> Array:

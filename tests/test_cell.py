@@ -701,7 +701,7 @@ def raising(x, y):
         (lambda x, y: np.ones((3, 3)), r"shape \(3, 3\)"),
         (lambda x, y: np.ones((2, 3, 1, 1)), r"shape \(2, 3, 1, 1\)"),
         (lambda x, y: np.ones((2, 2, 2, 2, 1, 1)), "stiffness"),
-        (lambda x, y: np.array([[1.0, 0.5], [0.0, 1.0]]), "symmetric"),
+        (lambda x, y: np.array([[1.0, 3.0], [0.0, 1.0]]), "positive definite"),
         (lambda x, y: np.array([[1.0, 2.0], [2.0, 1.0]]), "positive definite"),
         (raising, "raised KeyError"),
         (lambda x, y: 1 + x[0] ** 2, "depends on x"),

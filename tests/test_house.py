@@ -22,7 +22,7 @@ PACKAGE = ROOT / "hmm_core"
 
 # From the ground up; a module imports from its own floor or from below. A new module takes its place here.
 FLOORS = [
-    {"grid", "media", "random_media", "exact", "sampling"},
+    {"grid", "krylov", "media", "random_media", "exact", "sampling"},
     {"cell", "ensemble", "particles"},
     {"closure"},
     {"macro", "evolution", "balance"},
