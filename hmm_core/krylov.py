@@ -129,7 +129,11 @@ def bicgstab(
         w += alpha[scalar] * p + omega[scalar] * s_z
         r, z = s - omega[scalar] * t, s_z - omega[scalar] * t_z
         iterations += active
-        old, rho = np.where(active, new, old), np.where(active, dot(r, z), rho)
+        fresh = dot(r, z)
+        if (active & (fresh <= allowed)).any():  # z has drifted from P^-1 r by round-off: be sure
+            z = precondition(r)
+            fresh = dot(r, z)
+        old, rho = np.where(active, new, old), np.where(active, fresh, rho)
         active &= rho > allowed
     return w, r, rho, iterations
 
