@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test reproduce lint bench figures notebooks lock clean
+.PHONY: help lab test reproduce lint bench figures notebooks exercises lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (LAB_ARGS=... are passed on)"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench      time the library against what one would use instead (minutes)"
 	@echo "make figures    recompute the reference data of the figures"
 	@echo "make notebooks  execute every notebook again, in place"
+	@echo "make exercises  generate exercises/ from solutions/"
 	@echo "make lock       choose the versions in requirements.lock anew, after a change in pyproject.toml"
 	@echo "make clean      remove the environment and everything that was built"
 
@@ -59,6 +60,9 @@ figures: $(READY)
 
 notebooks: $(READY)
 	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
+
+exercises: $(READY)
+	$(BIN)/python tools/exercises.py
 
 lock: $(READY)
 	@$(INSTALL) uv

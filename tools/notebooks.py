@@ -1,4 +1,4 @@
-"""Chapters are written as text, executed here, and committed as notebooks with their outputs.
+"""Chapters and solutions are written as text, executed here, and committed as notebooks with their outputs.
 
     python tools/notebooks.py text notebooks/04_the_loop.ipynb      -> build/notebooks/04_the_loop.py, to edit
     python tools/notebooks.py build build/notebooks/04_the_loop.py  -> notebooks/04_the_loop.ipynb, executed
@@ -7,6 +7,14 @@
 The text is Jupytext's percent format. A figure's alternative text stands on the line that opens its cell:
 
     # %% mystnb={"image": {"alt": "Two curves: ..."}}
+
+So do the marks of an exercise (solutions/x.ipynb, edited as build/solutions/x.py), which become nbgrader's metadata: a
+cell to write in and the check below it, an answer in words that is graded by hand, a part of a project with its points.
+
+    # %% task="harmonic-mean"
+    # %% check="harmonic-mean" points=2
+    # %% [markdown] answer="why-not-the-mean" points=2
+    # %% [markdown] part="report" points=10
 
 A notebook is written only if every cell ran without error and without a word on stderr. What changes from run to run
 (time stamps, Python's version, widget models) is left out, and cells are numbered, so that a second build of the same
@@ -29,6 +37,33 @@ KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language":
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
+# The marks of an exercise and what nbgrader calls them: (written by the learner, graded, kept as it is, part of a project).
+MARKS = {
+    "task": {"solution": True, "grade": False, "locked": False, "task": False},
+    "check": {"solution": False, "grade": True, "locked": True, "task": False},
+    "answer": {"solution": True, "grade": True, "locked": False, "task": False},
+    "part": {"solution": False, "grade": False, "locked": True, "task": True},
+}
+
+
+def mark(cell: Any) -> None:
+    """Turn a mark of the text, task="name", into nbgrader's metadata; a check's id is name-check."""
+    for kind, meaning in MARKS.items():
+        if name := cell.metadata.pop(kind, None):
+            points = {} if kind == "task" else {"points": cell.metadata.pop("points")}
+            name = f"{name}-check" if kind == "check" else name
+            cell.metadata["nbgrader"] = {"grade_id": name, "schema_version": 3} | meaning | points
+
+
+def unmark(cell: Any) -> None:
+    """The way back."""
+    marks = cell.metadata.pop("nbgrader", {})
+    for kind, meaning in MARKS.items():
+        if marks and meaning.items() <= marks.items():
+            cell.metadata[kind] = marks["grade_id"].removesuffix("-check" if kind == "check" else "")
+            if "points" in marks:
+                cell.metadata["points"] = marks["points"]
+
 
 def read_text(path: Path) -> Any:
     """The notebook that a percent-format text describes: no outputs, cells numbered."""
@@ -36,12 +71,15 @@ def read_text(path: Path) -> Any:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"{path.stem.split('_')[0]}-{number:02d}"
+        mark(cell)
     return notebook
 
 
 def write_text(notebook: Any) -> str:
     """Percent-format text of a notebook, without its outputs."""
     notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all"}}
+    for cell in notebook.cells:
+        unmark(cell)
     return jupytext.writes(notebook, fmt="py:percent")
 
 
@@ -84,26 +122,36 @@ def complaints(notebook: Any) -> list[str]:
     ]
 
 
+def home(path: Path) -> str:
+    """The folder that a file belongs to, by the name of the one it lies in."""
+    return "solutions" if path.resolve().parent.name == "solutions" else "notebooks"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; see the module's text. Returns the number of files that failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["build", "text", "run"])
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--into", type=Path, help="folder to write to: notebooks for build, build/notebooks for text")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        help="folder to write to (default: between notebooks and build/notebooks, "
+        "and between solutions and build/solutions)",
+    )
     parser.add_argument("--timeout", type=int, default=300, help="seconds that a cell may take (default %(default)s)")
     options = parser.parse_args(arguments)
 
     failed = 0
     for path in options.files:
         if options.action == "text":
-            target = (options.into or ROOT / "build" / "notebooks") / f"{path.stem}.py"
+            target = (options.into or ROOT / "build" / home(path)) / f"{path.stem}.py"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(write_text(nbformat.read(path, as_version=4)), encoding="utf-8")
             print(f"{path} -> {target}")
             continue
         if options.action == "build":
             notebook = read_text(path)
-            target = (options.into or ROOT / "notebooks") / f"{path.stem}.ipynb"
+            target = (options.into or ROOT / home(path)) / f"{path.stem}.ipynb"
         else:
             notebook, target = nbformat.read(path, as_version=4), path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,131 @@
+"""Exercises are generated from their solutions, which are the only source.
+
+    python tools/exercises.py             solutions/*.ipynb -> exercises/*.ipynb and the map exercises/README.md
+    python tools/exercises.py FOLDER      the same into another folder
+    python tools/exercises.py --check     write nothing, say what differs (exit status 1 if anything does)
+
+nbgrader's own preprocessors do it: what stands between ``BEGIN SOLUTION`` and ``END SOLUTION`` becomes a stub, outputs and
+execution counts go. All else stays cell for cell, with nbgrader's metadata, so that a lecturer can hand the solutions to
+``nbgrader generate_assignment`` as they are. ``tools/notebooks.py`` builds the solutions from text.
+"""
+
+import argparse
+import copy
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, ClearSolutions
+
+ROOT = Path(__file__).resolve().parent.parent
+SOLUTIONS = ROOT / "solutions"
+EXERCISES = ROOT / "exercises"
+
+CODE_STUB = "...  # your code here"
+TEXT_STUB = "*Your answer here.*"
+FIELDS = ("goal", "minutes", "difficulty", "chapter", "you need")
+
+README = """\
+# Exercises
+
+<!-- Made by `make exercises` from the first cells of ../solutions/*.ipynb. -->
+
+From pencil to a full workflow. You write the few lines that teach something, the rest is there. After each task a
+check tells you what is right about your answer, or what is not, and three folded hints go from a nudge to almost the
+answer.
+
+{table}
+
+`make lab` in the folder above opens JupyterLab; the notebooks are in `exercises/`. Run a notebook from the top: it goes
+as far as your first unfinished task and stops there. When you are through, or stuck for good, the notebook of the same
+name in [`solutions/`](../solutions) explains one way to do it. Keep your work under another name, for `make exercises`
+writes these files anew.
+
+For lecturers: the solutions carry [nbgrader](https://nbgrader.readthedocs.io)'s marks, with points for every check and
+for the answers in words, which you grade by hand. Put them into your course's `source/` folder, and `nbgrader
+generate_assignment` does the rest.
+"""
+
+
+def exercise(solution: Any) -> Any:
+    """The notebook that a learner gets: stubs for solutions, nothing executed. The argument is left as it is."""
+    notebook, resources = copy.deepcopy(solution), {}
+    for preprocessor in (
+        CheckCellMetadata(),
+        ClearSolutions(code_stub={"python": CODE_STUB}, text_stub=TEXT_STUB),
+        ClearOutput(),
+    ):
+        notebook, resources = preprocessor.preprocess(notebook, resources)
+    return notebook
+
+
+def header(notebook: Any) -> dict[str, str]:
+    """Title and the table of the first cell: goal, minutes, difficulty, chapter, what you need."""
+    first = notebook.cells[0].source
+    title = re.match(r"# (.+)", first)
+    rows = re.findall(r"^\| *(?:\*\*)?([\w ]+?)(?:\*\*)? *\| *(.+?) *\|$", first, re.MULTILINE)
+    found = {"title": title.group(1) if title else ""} | {key.lower(): value for key, value in rows}
+    if missing := [field for field in ("title", *FIELDS) if not found.get(field)]:
+        raise ValueError(f"the first cell must be a title and a table with {FIELDS}; missing: {missing}")
+    return found
+
+
+def number(path: Path) -> str:
+    """1 for 01_line.ipynb, P1 for the project p1_media.ipynb."""
+    return path.stem.split("_")[0].lstrip("0").upper()
+
+
+def readme(solutions: dict[Path, Any]) -> str:
+    """The reader's map of the exercises."""
+    lines = ["| | exercise | goal | minutes | difficulty | chapter | you need |", "|---|---|---|--:|---|---|---|"]
+    for path, notebook in solutions.items():
+        head = header(notebook)
+        cells = [number(path), f"[{head['title']}]({path.name})", *(head[field] for field in FIELDS)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return README.format(table="\n".join(lines))
+
+
+def generate(folder: Path = SOLUTIONS) -> dict[str, str]:
+    """File name -> text, of everything that belongs into exercises/."""
+    solutions = {path: nbformat.read(path, as_version=4) for path in sorted(folder.glob("*.ipynb"))}
+    files = {path.name: nbformat.writes(exercise(notebook)) + "\n" for path, notebook in solutions.items()}
+    return files | {"README.md": readme(solutions)}
+
+
+def differences(files: dict[str, str], folder: Path) -> list[str]:
+    """What in a folder is not as generated, in words."""
+    wrong = []
+    for name, text in files.items():
+        path = folder / name
+        if not path.is_file():
+            wrong.append(f"{name} is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            wrong.append(f"{name} differs from what its solution gives")
+    wrong += [f"{path.name} has no solution" for path in sorted(folder.glob("*.ipynb")) if path.name not in files]
+    return wrong
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; see the module's text. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=EXERCISES, help="where to write (default: exercises)")
+    parser.add_argument("--check", action="store_true", help="compare only")
+    options = parser.parse_args(arguments)
+
+    files = generate()
+    if not options.check:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (options.folder / name).write_text(text, encoding="utf-8", newline="\n")
+    wrong = differences(files, options.folder)
+    for line in wrong:
+        print(f"{options.folder.name}: {line}", file=sys.stderr)
+    if not wrong:
+        print(f"{options.folder.name}: {len(files) - 1} exercises as their solutions give them")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
