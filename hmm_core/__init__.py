@@ -9,6 +9,7 @@
     errors            the error of the method, split into its four terms
     compare           what one would use instead: DNS, homogenization, MsFEM
     figures, demos    what the notebooks show and move
+    checks            what the exercises say to an answer
 
 Names are imported when first used, so ``import hmm_core`` costs nothing that a session does not need.
 """
@@ -28,6 +29,7 @@ __all__ = [
     "MicroSolution",
     "Solution",
     "cell",
+    "checks",
     "closure",
     "compare",
     "decompose_error",
