@@ -116,7 +116,7 @@ def test_asking_says_which_input_a_function_failed_on():
         checks.CheckFailed, match=r"^f stopped with KeyError: 'k'. It was asked for the empty dictionary.$"
     ):
         checks.ask(lambda d: d["k"], {}, name="f", case="the empty dictionary")
-    with pytest.raises(checks.CheckFailed, match="^f is not written yet: replace"):
+    with pytest.raises(checks.CheckFailed, match=r"^f is not written yet: replace"):
         checks.ask(lambda: exec("raise NotImplementedError"), name="f", case="nothing")
     assert checks.ask(lambda v: v / np.zeros(1), np.ones(1), name="f", case="a division")[0] == np.inf  # no warning
 
