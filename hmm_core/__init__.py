@@ -1,8 +1,10 @@
 """Heterogeneous Multiscale Method: macro solvers that ask local micro simulations for the flux they do not know.
 
     media, exact      oscillating coefficients; closed forms and bounds to compare with
+    laws              nonlinear flux laws j(x, y, u, xi) with their derivatives
     sampling, grid    media on sampling domains; regular-grid operators and the transforms that invert them
-    cell              cell problems: from a medium to its effective tensor
+    krylov            iterations for many linear systems at once
+    cell, nonlinear   cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent
     ensemble          the effective tensor of a random medium, with its confidence interval
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
@@ -27,6 +29,7 @@ __all__ = [
     "ErrorBudget",
     "ExactClosure",
     "MicroSolution",
+    "NonlinearCellClosure",
     "Solution",
     "cell",
     "checks",
@@ -40,9 +43,11 @@ __all__ = [
     "exact",
     "figures",
     "grid",
+    "laws",
     "macro",
     "macro_basis",
     "media",
+    "nonlinear",
     "sampling",
     "solve_elliptic",
 ]
@@ -56,6 +61,7 @@ _HOME = {
     "Ensemble": "ensemble",
     "ExactClosure": "closure",
     "MicroSolution": "cell",
+    "NonlinearCellClosure": "closure",
     "Solution": "macro",
     "decompose_error": "errors",
     "effective_ensemble": "ensemble",

@@ -209,7 +209,7 @@ class CellProblem:
                 if len(seen) > known:
                     fresh.append(k)
             if len(fields) == 1:
-                owner[first : first + self._chunk] = owner[first]
+                owner[first : first + self.chunk] = owner[first]
             if fresh:
                 answers.append(self._solve_batch(fields[fresh], correctors))
         tensor, iterations, residual, solver, fields = (
@@ -235,7 +235,7 @@ class CellProblem:
     # -- the medium, sampled and checked ----------------------------------------------------------------------------
 
     @property
-    def _chunk(self) -> int:
+    def chunk(self) -> int:
         return max(1, CHUNK // (self.dim * self.cells**self.dim))
 
     def _macro_points(self, a: Medium, x: Array | None, eps: float | None) -> tuple[Array, tuple[int, ...]]:
@@ -283,15 +283,15 @@ class CellProblem:
     def _fields(self, a: Medium, macro: Array, eps: float | None) -> Iterator[tuple[int, Array]]:
         """Chunks of sampled coefficients (B, c, G, E); B = 1 where the medium ignores x."""
         eta = (self.grid.points + self.offset * self.size)[:, None, :]
-        for first in range(0, macro.shape[1], self._chunk):
-            x = macro[:, first : first + self._chunk, None]
+        for first in range(0, macro.shape[1], self.chunk):
+            x = macro[:, first : first + self.chunk, None]
             slow, fast = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
             field = sample(a, slow, fast)
             yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim)
 
     # -- the solver -------------------------------------------------------------------------------------------------
 
-    def _energy_form(self, symmetric: bool) -> bool:
+    def energy_form(self, symmetric: bool) -> bool:
         """Whether A = <(e_i + grad w_i) . a (e_j + grad w_j)>: its error is the square of the solver's."""
         return symmetric and self.buffer == 0 and self.window == "box" and self.equation == "elliptic"
 
@@ -310,7 +310,7 @@ class CellProblem:
         if self.average == "energy" and not symmetric:
             raise ValueError("average='energy' needs a symmetric medium; a(x, y) is not: use average='ratio'")
         grid, d = self.grid, self.dim
-        mean = _matrix(a.mean(axis=(2, 3)), d)
+        mean = as_matrices(a.mean(axis=(2, 3)), d)
         diagonal = np.einsum("bii->bi", mean)
         low, harmonic = ellipticity(a, diagonal)
 
@@ -319,14 +319,14 @@ class CellProblem:
             shift = 1 / self.equation[1]
             stencil = stencil + shift * grid.mass
         precondition = grid.preconditioner(diagonal, shift)
-        b = -grid.load(a - _components(mean, a.shape[1]))
-        allowed = self._allowed_energy(low, harmonic, diagonal, symmetric)  # of the error, (B, d)
+        b = -grid.load(a - as_components(mean, a.shape[1]))
+        allowed = self.allowed_energy(low, harmonic, diagonal, symmetric)  # of the error, (B, d)
         target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
         w, r, rho, iterations, solver = solve_systems(
             grid, stencil, precondition, b, target, allowed, symmetric, self.tol
         )
         residual = np.sqrt(rho / (diagonal * grid.length**d)).max(axis=1)
-        if not self._energy_form(symmetric):
+        if not self.energy_form(symmetric):
             refuse_drift(grid.operator(stencil), precondition, b, w, r, target, self.tol)
         tensor, gradients = self._average(a, mean, b, w, r, symmetric)
         fields = self._closed_correctors(w, gradients) if correctors else None
@@ -338,13 +338,13 @@ class CellProblem:
         parts = zip(*(self._solve_batch(a[chosen], correctors) for chosen in (symmetric, ~symmetric)), strict=True)
         return tuple(None if part[0] is None else np.concatenate(part)[order] for part in parts)
 
-    def _allowed_energy(self, low: Array, harmonic: Array, diagonal: Array, symmetric: bool) -> Array:
+    def allowed_energy(self, low: Array, harmonic: Array, diagonal: Array, symmetric: bool) -> Array:
         """Energy |e_j|^2 that the error of w_j may hold, so that the tensor has relative accuracy ``tol``, (B, d).
 
         A_jj >= harmonic D_jj bounds the tensor from below. In the energy form the tensor's error *is* the energy per
         volume; the averages of flux and gradient see its square root (Cauchy-Schwarz).
         """
-        if self._energy_form(symmetric):
+        if self.energy_form(symmetric):
             return self.tol * harmonic[:, None] * diagonal * self.grid.length**self.dim
         weights = self.grid.window(self.size, self.window)
         volume = self.grid.h**self.dim / (len(weights) * weights.max())
@@ -353,7 +353,7 @@ class CellProblem:
     def _average(self, a: Array, mean: Array, b: Array, w: Array, r: Array, symmetric: bool) -> tuple[Array, Array]:
         """Tensor (B, d, d), and the mean gradients <grad u_j> (B, d, d) by which Neumann correctors are normalised."""
         grid, d = self.grid, self.dim
-        if self._energy_form(symmetric):
+        if self.energy_form(symmetric):
             # C_ij = w_i . K w_j, made quadratically accurate by the residual r_j = b_j - K w_j of the iteration.
             correction = dot_matrix(b, w) + dot_matrix(w, r)
             correction = (correction + correction.swapaxes(1, 2)) / (2 * grid.length**d)
@@ -387,10 +387,10 @@ class CellProblem:
         The mass matrix is lumped, m = h^d. The space grows until the tensor stands still.
         """
         grid, d, T = self.grid, self.dim, self.equation[1]
-        mean, weights = _matrix(a.mean(axis=(2, 3)), d), grid.window(self.size, self.window)
-        voigt = _matrix(np.tensordot(a, weights, axes=2), d)
+        mean, weights = as_matrices(a.mean(axis=(2, 3)), d), grid.window(self.size, self.window)
+        voigt = as_matrices(np.tensordot(a, weights, axes=2), d)
         m = grid.h**d
-        start = -grid.load(a - _components(mean, a.shape[1])) / m
+        start = -grid.load(a - as_components(mean, a.shape[1])) / m
         length = np.sqrt(dot(start, start))
         krylov = lanczos(grid.operator(grid.stencil(a) / m), start)
         nodal = grid.nodal_window(self.size, self.window)
@@ -447,12 +447,12 @@ def _grid(kind: type, dim: int, cells: int, length: float, bc: str) -> Q1Grid | 
     return kind(dim, cells, length, bc)
 
 
-def _matrix(components: Array, d: int) -> Array:
+def as_matrices(components: Array, d: int) -> Array:
     """Tensors (B, d, d) from their stored components (B, 1) or (B, d*d)."""
     return components[:, :, None] * np.eye(d) if components.shape[1] == 1 else components.reshape(-1, d, d)
 
 
-def _components(tensor: Array, count: int) -> Array:
+def as_components(tensor: Array, count: int) -> Array:
     """The inverse of ``_matrix``, with axes (B, c, 1, 1) to subtract from a sampled coefficient."""
     flat = tensor[:, :1, :1] if count == 1 else tensor
     return flat.reshape(len(tensor), count, 1, 1)

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from hmm_core.laws import Flux
+from hmm_core.nonlinear import solve_nonlinear
 from hmm_core.sampling import smallest_eigenvalue
 
 Array = np.ndarray
@@ -32,7 +34,8 @@ class Answer:
     d_dgrad  (d, d, ...)   its derivative in the macro gradient
     stderr   (d, ...)      standard error of the flux, for closures that sample at random
     memory   arrays whose last axis is the point axis; given back with the next question about the same points
-    info     {"micro_solves": int, "iterations": int}
+    info     {"micro_solves": int, "iterations": int}; from closures that adapt their effort also "reused", the points answered
+             without a micro problem, and "tol", the relative accuracy of this answer
     """
 
     flux: Array
@@ -150,6 +153,105 @@ class CellClosure:
             info = {"micro_solves": int(micro.solves), "iterations": int(np.sum(micro.iterations))}
         parts = _apply(tensor, grad), np.zeros_like(grad), tensor
         return _shaped(parts, shape, memory={"tensor": tensor, "x": x}, info=info)
+
+
+@dataclass(frozen=True)
+class NonlinearCellClosure:
+    r"""Closure by nonlinear cell problems: sigma = <j(x, y, U, grad v)>, <grad v> = grad U, with its consistent tangent.
+
+    The answer depends on the state, so the dialogue goes on until U stands still. Two things keep that cheap. The macro
+    solver says by ``tol`` how accurate an answer it can use: little at first, more as its residual falls. And with each
+    answer the closure hands out its micro fields and their derivatives as ``memory``: when asked again about the same
+    points, it starts from there, and where the state has moved so little that the last tangent tells the new flux to
+    a tenth of ``tol`` (the relative move squared), it answers with that alone (E and Engquist 2003; for the quasilinear
+    case Abdulle and Vilmart 2014, doi:10.1090/S0025-5718-2013-02758-5).
+
+    Parameters
+    ----------
+    flux : law flux(x, y, u, xi) -> j, dj_du, dj_dxi (see ``laws``, which also makes one from j alone).
+    cell : ``CellProblem``, as for ``solve_nonlinear``. Its ``tol`` is the accuracy when none is asked for.
+    eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is.
+    adaptive : False solves every question from the affine field, to the cell's own tolerance.
+
+    Raises TypeError or ValueError for arguments of the wrong kind or a state that is not finite; what ``solve_nonlinear``
+    raises about the law, or for want of convergence, comes through.
+    """
+
+    flux: Flux
+    cell: Any
+    eps: float | None = None
+    adaptive: bool = True
+
+    def __post_init__(self) -> None:
+        if not callable(self.flux):
+            raise TypeError(f"flux={self.flux!r} is not a law: a function flux(x, y, u, xi) is needed")
+        if not (hasattr(self.cell, "grid") and hasattr(self.cell, "dim")):
+            raise TypeError(f"cell={self.cell!r} is not a cell problem: pass CellProblem(dim=..., n=...)")
+        if self.eps is not None and not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
+            raise ValueError(f"eps={self.eps!r} must be a positive number, or None to freeze the slow variable")
+
+    @property
+    def dim(self) -> int:
+        return self.cell.dim
+
+    def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
+        x, u, grad, shape = _points(x, u, grad, self.dim)
+        if not self.adaptive:
+            micro = solve_nonlinear(self.cell, self.flux, x, u, grad, self.eps)
+            info = {"micro_solves": x.shape[1], "iterations": int(micro.iterations.sum())}
+            return _shaped((micro.flux, micro.d_du, micro.d_dgrad), shape, info=info)
+        tol = self.cell.tol if tol is None else tol
+        memory = None if memory is None else self._checked(memory, x)
+        asked = np.ones(x.shape[1], dtype=bool)
+        if memory is not None:
+            flux, near = _extrapolated(memory, u, grad, tol)
+            asked = ~near
+        work = {"micro_solves": int(asked.sum()), "iterations": 0, "reused": int((~asked).sum()), "tol": tol}
+        if asked.any():
+            old = None if memory is None else {name: value[..., asked] for name, value in memory.items()}
+            micro = solve_nonlinear(self.cell, self.flux, x[:, asked], u[asked], grad[:, asked], self.eps, old, tol)
+            work["iterations"] = int(micro.iterations.sum())
+            fresh = {"x": x[:, asked], "flux": micro.flux, "d_du": micro.d_du, "d_dgrad": micro.d_dgrad}
+            fresh |= micro.memory | {"accuracy": np.full(asked.sum(), tol)}
+            memory = fresh if memory is None else _merged(memory, fresh, asked)
+        parts = memory["flux"], memory["d_du"], memory["d_dgrad"]
+        if not asked.all():
+            parts = np.where(asked, memory["flux"], flux), *parts[1:]
+        return _shaped(parts, shape, memory=memory, info=work)
+
+    def _checked(self, memory: dict, x: Array) -> dict | None:
+        """The memory, if it is about these points; None if it is about others."""
+        if not {"x", "flux", "d_dgrad", "grad", "u", "accuracy"} <= set(memory) or np.shape(memory["x"]) != x.shape:
+            raise ValueError(
+                f"memory holds {sorted(memory)}, x {np.shape(memory.get('x'))}: it does not belong to {x.shape[1]} points in "
+                f"{len(x)}D; use None"
+            )
+        return memory if np.array_equal(memory["x"], x) else None
+
+
+def _extrapolated(memory: dict, u: Array, grad: Array, tol: float) -> tuple[Array, Array]:
+    """The flux to first order in the change of (u, grad) since it was computed, and where that is good to tol/10."""
+    du, dgrad = u - memory["u"], grad - memory["grad"]
+    step = _apply(memory["d_dgrad"], dgrad) + memory["d_du"] * du
+
+    def relative(change: Array, *sizes: Array) -> Array:
+        change, size = (
+            np.linalg.norm(np.atleast_2d(change), axis=0),
+            sum(np.linalg.norm(np.atleast_2d(s), axis=0) for s in sizes),
+        )
+        return np.divide(change, size, out=np.where(change > 0, np.inf, 0.0), where=size > 0)
+
+    moved = relative(step, memory["flux"]), relative(dgrad, memory["grad"]), relative(du, memory["u"])
+    near = (np.max(moved, axis=0) ** 2 <= 0.1 * tol) & (memory["accuracy"] <= tol)
+    return memory["flux"] + step, near
+
+
+def _merged(memory: dict, fresh: dict, where: Array) -> dict:
+    merged = {}
+    for name, value in memory.items():
+        merged[name] = value.copy()
+        merged[name][..., where] = fresh[name]
+    return merged
 
 
 def ask(

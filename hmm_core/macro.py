@@ -11,7 +11,8 @@ Engquist 2003). One turn of the dialogue is four functions, in this order:
     update        residual, matrix         ->  new macro dofs
 
 For a linear closure one turn gives U and a second one, answered from memory, confirms it. Otherwise the loop is
-Newton's method with the closure's own tangent.
+Newton's method with the closure's own tangent. Closures that can adapt their effort are told how accurate an answer the
+turn deserves.
 """
 
 import copy
@@ -41,6 +42,7 @@ from hmm_core.closure import Answer, CellClosure, as_tensor, ask, refuse_non_fin
 Array = np.ndarray
 Data = float | Callable[[Array], Array]
 SHORTEST_STEP = 1 / 32
+FIRST_ANSWER = 1e-2  # relative accuracy of the flux that the first turn, far from the solution, asks for
 NORMS = ("L2", "H1", "H1-semi", "energy")
 
 
@@ -128,7 +130,12 @@ def restrict(basis: skfem.CellBasis, u: Array) -> State:
 
 
 def micro_solve(
-    closure: Callable, state: State, memory: dict | None = None, pool: "_Pool | None" = None, label: str | None = None
+    closure: Callable,
+    state: State,
+    memory: dict | None = None,
+    tol: float | None = None,
+    pool: "_Pool | None" = None,
+    label: str | None = None,
 ) -> Answer:
     """Phase 2: the closure's answer at all sampling points, in slices where there are workers or a progress bar."""
     count = state.x.shape[1]
@@ -137,7 +144,7 @@ def micro_solve(
     jobs = []
     for cut in map(slice, edges[:-1], edges[1:]):
         mine = None if memory is None else {name: value[..., cut] for name, value in memory.items()}
-        jobs.append((closure, *(part[..., cut] for part in state), mine))
+        jobs.append((closure, *(part[..., cut] for part in state), mine, tol))
     answers = []
     with _bar(count, label) as bar:
         for answer in pool.run(jobs) if pool else (ask(*job) for job in jobs):
@@ -147,14 +154,33 @@ def micro_solve(
     return answers[0] if len(answers) == 1 else _joined(answers)
 
 
-def reconstruct(basis: skfem.CellBasis, answer: Answer, method: str = "newton") -> tuple[Array, Array, csr_matrix]:
-    """Phase 3: from the micro answers back to macro forces: int sigma . grad v, its size before cancellation, tangent."""
+def reconstruct(basis: skfem.CellBasis, answer: Answer, picard: State | None = None) -> tuple[Array, Array, csr_matrix]:
+    """Phase 3: from the micro answers back to macro forces: int sigma . grad v, its size before cancellation, tangent.
+
+    With the state ``picard`` that was asked about, the secant takes the tangent's place.
+    """
     points = (basis.nelems, len(basis.W))
-    flux, d_du, d_dgrad = (part.reshape(*part.shape[:-1], *points) for part in answer)
-    if method == "picard":
-        d_du = np.zeros_like(d_du)
+    flux, d_du, d_dgrad = answer
+    if picard is not None:
+        d_du, d_dgrad = np.zeros_like(d_du), secant(flux, picard.grad, d_dgrad)
+    flux, d_du, d_dgrad = (part.reshape(*part.shape[:-1], *points) for part in (flux, d_du, d_dgrad))
     force, size = internal_force.assemble(basis, flux=flux), magnitude.assemble(basis, flux=flux)
     return force, size, linearised_force.assemble(basis, d_du=d_du, d_dgrad=d_dgrad)
+
+
+def secant(flux: Array, grad: Array, tangent: Array) -> Array:
+    """Tensors A (d, d, K) with A grad = flux, of which the tangent's symmetric correction is smallest.
+
+    A = T + (v g^T + g v^T)/|g|^2 - (v.g) g g^T/|g|^4, v = flux - T g (Powell's symmetric update). For a law linear in g it is
+    the tangent, for |g|^(p-2) g the conductivity |g|^(p-2) I, and A = T where g = 0.
+    """
+    square = (grad * grad).sum(axis=0)
+    g = np.divide(grad, np.sqrt(square), out=np.zeros_like(grad), where=square > 0)
+    v = np.divide(flux, np.sqrt(square), out=np.zeros_like(flux), where=square > 0) - np.einsum(
+        "ijk,jk->ik", tangent, g
+    )
+    v = np.where(square > 0, v, 0.0)
+    return tangent + v[:, None] * g + g[:, None] * v - (v * g).sum(axis=0) * g[:, None] * g
 
 
 def update(tangent: csr_matrix, residual: Array, free: Array) -> Array:
@@ -175,12 +201,15 @@ def update(tangent: csr_matrix, residual: Array, free: Array) -> Array:
 @dataclass(frozen=True)
 class Dialogue:
     """One turn: the residual that its answer left (relative to the forces in balance), the largest change of U that
-    followed (0: none was needed), and what the micro model had to do."""
+    followed (0: none was needed), what the micro model had to do, at how many points it could answer from memory
+    instead, and how accurate an answer it was asked for (None: as accurate as the closure's own settings say)."""
 
     residual: float
     update: float
     micro_solves: int
     iterations: int
+    reused: int = 0
+    tol: float | None = None
 
 
 def solve_elliptic(
@@ -210,8 +239,9 @@ def solve_elliptic(
         Where nothing is said, sigma.n = 0.
     robin : {boundary name: (alpha, u_inf)}, alpha >= 0.
     initial : where to start: a number, a function, dofs, or a Solution on the same space. Zero by default.
-    method : "newton", or "picard", which leaves d sigma / dU out: more turns, no derivative in U needed. A step that
-        does not reduce the residual is halved, up to five times.
+    method : "newton", or "picard", the textbook's loop: with the tensor that carries the last gradient into the last flux
+        (``secant``) the problem is linear, and solved again until U stands still. More turns, no derivative in U needed.
+        A step that does not reduce the residual is halved, up to five times.
     executor : anything with ``submit`` as in concurrent.futures. The points are cut into a few slices per worker.
     progress : show a bar that counts micro problems.
     tol : residual at which the dialogue ends, relative to the forces in balance (or at round-off, if that comes first).
@@ -247,18 +277,27 @@ def solve_elliptic(
 
     history: list[Dialogue] = []
     memory, before, step, damping, previous = None, math.inf, np.zeros_like(u), 1.0, u
+    wanted = FIRST_ANSWER
     for turn in range(max_iter + 1):
         state = restrict(basis, u)
-        answer = micro_solve(closure, state, memory, pool, f"dialogue {turn + 1}" if progress else None)
+        answer = micro_solve(closure, state, memory, wanted, pool, f"dialogue {turn + 1}" if progress else None)
         memory = answer.memory
-        force, size, tangent = reconstruct(basis, answer, method)
+        force, size, tangent = reconstruct(basis, answer, state if method == "picard" else None)
         tangent = tangent + exchange
         residual = force + exchange @ u - load
         norm, scale = _norm(residual[free]), _norm(load[free]) + _norm(size[free])
         round_off = 64 * np.finfo(float).eps * _norm((abs(tangent) @ abs(u))[free])
-        work = (int(answer.info.get(name, 0)) for name in ("micro_solves", "iterations"))
-        history.append(Dialogue(norm / scale if norm else 0.0, 0.0, *work))
-        if norm <= max(tol * scale, round_off):
+        relative, accuracy = norm / scale if norm else 0.0, answer.info.get("tol")
+        micro_solves, iterations, reused = (
+            int(answer.info.get(n, 0)) for n in ("micro_solves", "iterations", "reused")
+        )
+        history.append(Dialogue(relative, 0.0, micro_solves, iterations, reused, accuracy))
+        small = norm <= max(tol * scale, round_off)
+        wanted = max(0.1 * tol, min(FIRST_ANSWER, 0.1 * relative**2))  # well below the residual that Newton will leave
+        if small and accuracy is not None and accuracy > tol:
+            wanted = 0.1 * tol  # a small residual, but of flux that is not known so well: ask once more
+            continue
+        if small:
             flux = answer.flux.reshape(len(answer.flux), basis.nelems, -1)
             return Solution(u, basis, tuple(history), sum(entry.micro_solves for entry in history), flux, closure)
         if norm >= before and damping > SHORTEST_STEP:
@@ -447,7 +486,9 @@ def _joined(answers: list[Answer]) -> Answer:
     memory = None
     if all(a.memory is not None for a in answers):
         memory = {name: np.concatenate([a.memory[name] for a in answers], axis=-1) for name in answers[0].memory}
-    info = {name: sum(a.info.get(name, 0) for a in answers) for name in ("micro_solves", "iterations")}
+    info = {name: sum(a.info.get(name, 0) for a in answers) for name in ("micro_solves", "iterations", "reused")}
+    if any("tol" in a.info for a in answers):
+        info["tol"] = max(a.info.get("tol", 0.0) for a in answers)
     return Answer(*parts, stderr, memory, info)
 
 

@@ -22,8 +22,8 @@ PACKAGE = ROOT / "hmm_core"
 
 # From the ground up; a module imports from its own floor or from below. A new module takes its place here.
 FLOORS = [
-    {"grid", "krylov", "media", "random_media", "exact", "sampling"},
-    {"cell", "ensemble", "particles"},
+    {"grid", "krylov", "laws", "media", "random_media", "exact", "sampling"},
+    {"cell", "nonlinear", "ensemble", "particles"},
     {"closure"},
     {"macro", "evolution", "balance"},
     {"errors", "compare"},
