@@ -41,7 +41,7 @@ from hmm_core.closure import Answer, CellClosure, as_tensor, ask, refuse_non_fin
 
 Array = np.ndarray
 Data = float | Callable[[Array], Array]
-SHORTEST_STEP = 1 / 32
+SHORTEST_STEP = 2.0**-12
 FIRST_ANSWER = 1e-2  # relative accuracy of the flux that the first turn, far from the solution, asks for
 NORMS = ("L2", "H1", "H1-semi", "energy")
 
@@ -241,7 +241,7 @@ def solve_elliptic(
     initial : where to start: a number, a function, dofs, or a Solution on the same space. Zero by default.
     method : "newton", or "picard", the textbook's loop: with the tensor that carries the last gradient into the last flux
         (``secant``) the problem is linear, and solved again until U stands still. More turns, no derivative in U needed.
-        A step that does not reduce the residual is halved, up to five times.
+        A step that does not reduce the residual is shortened.
     executor : anything with ``submit`` as in concurrent.futures. The points are cut into a few slices per worker.
     progress : show a bar that counts micro problems.
     tol : residual at which the dialogue ends, relative to the forces in balance (or at round-off, if that comes first).
@@ -277,7 +277,7 @@ def solve_elliptic(
 
     history: list[Dialogue] = []
     memory, before, step, damping, previous = None, math.inf, np.zeros_like(u), 1.0, u
-    wanted = FIRST_ANSWER
+    wanted, slope = FIRST_ANSWER, 0.0
     for turn in range(max_iter + 1):
         state = restrict(basis, u)
         answer = micro_solve(closure, state, memory, wanted, pool, f"dialogue {turn + 1}" if progress else None)
@@ -301,15 +301,24 @@ def solve_elliptic(
             flux = answer.flux.reshape(len(answer.flux), basis.nelems, -1)
             return Solution(u, basis, tuple(history), sum(entry.micro_solves for entry in history), flux, closure)
         if norm >= before and damping > SHORTEST_STEP:
-            damping /= 2  # the last step went too far: half of it
+            damping *= _shorter(slope, step[free] @ residual[free])
         else:
             step, damping, before, previous = update(tangent, residual, free), 1.0, norm, u
+            slope = step[free] @ residual[free]
         u = previous + damping * step
         history[-1] = replace(history[-1], update=damping * float(np.abs(step).max(initial=0)))
     raise ConvergenceError(
         f"method={method!r} did not reach tol={tol} in {max_iter} updates; relative residuals "
         + ", ".join(f"{entry.residual:.1e}" for entry in history[-8:])
     )
+
+
+def _shorter(begin: float, end: float) -> float:
+    """Share of a step that went too far to try next, given step . residual at its ends: where a line through them vanishes.
+
+    With a potential that is its minimum along the step, so a law that stiffens quickly is not halved its way back.
+    """
+    return min(0.5, max(0.02, begin / (begin - end))) if begin < 0 < end else 0.5
 
 
 def _norm(vector: Array) -> float:

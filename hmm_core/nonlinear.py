@@ -28,11 +28,10 @@ State = dict[str, Array]  # of B problems: every array has the problem axis firs
 
 STEPS = 40  # Newton steps of one attempt
 SHORTEST = 2.0**-10  # damping at which a step is given up
-SMALLEST_LOAD = 2.0**-7  # share of the load below which continuation gives up
-MOST_LIFT = 1e-3  # of the tangent's size, where it degenerates
-LOWEST = (
-    1e-4  # of ellipticity relative to the mean: isolated points where a law degenerates do not ask for more accuracy
-)
+FASTEST, SLOWEST = 0.1, 0.9  # factors by which continuation reduces the linear law that helps it
+MOST_LIFT = 1e-6  # of the tangent's size, where it degenerates
+LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
+REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is infinite there is evaluated
 VALUES = ("j", "dj_du", "dj_dxi")
 
 
@@ -101,14 +100,14 @@ def solve_nonlinear(
 
     Where dj/dxi is (nearly) zero or negative it is lifted, inside the iteration and in the tangent, to ``tol`` times its size
     elsewhere in the cell: a regularisation that vanishes with tol and leaves the flux alone. If it is zero in the whole
-    cell (a power law at rest), that at a unit gradient stands in.
+    cell (a power law at rest), that at a unit gradient stands in; where it is infinite at rest, that very close to rest.
 
     Raises
     ------
     TypeError, ValueError
         Arguments of the wrong kind or shape; a law that raises, is not finite at the start or not elliptic at the solution.
     ConvergenceError
-        Newton's method failed from the given start, from the affine field, and along a growing load.
+        Newton's method failed from the given start, from the affine field, and along a path from a linear law to this one.
     """
     if not callable(flux):
         raise TypeError(f"flux={flux!r} is not a law: a function flux(x, y, u, xi) -> j, dj_du, dj_dxi is needed")
@@ -156,27 +155,33 @@ def _again(problems: "_Problems", which: Array, state: State, steps: Array, work
 
 
 def _continue(problems: "_Problems", k: int, state: State, steps: Array, work: Array) -> None:
-    """Rare: one problem whose load grows from nothing, as fast as Newton's method can follow."""
+    """Rare: one problem, by way of the laws (1 - m) j + m D xi, from the linear one (m = 1) to its own (m = 0)."""
     one, law = problems.of(np.array([k])), problems.law
-    full, share, growth = one.G, 0.0, 0.5
-    now = replace(one, G=0.0 * full).start()
-    while share < 1:
-        following = min(1.0, share + growth)
-        some = replace(one, G=following * full)
-        found, more, done, stuck = _newton(some, some.shift(now, (following - share) * full))
-        steps[k] += more[0]
-        work[k] += done[0]
-        if not stuck.any():
-            now, share, growth = found, following, 2 * growth
-        elif growth > SMALLEST_LOAD:
-            growth /= 2
+    now = one.start()
+    stiffness = one.scales(now)["diagonal"].mean(axis=1)
+    mixture, ratio = 1.0, FASTEST
+    while ratio <= SLOWEST:
+        for target in (0.0, mixture * ratio):
+            some = replace(one, law=replace(one.law, mixture=target, stiffness=stiffness))
+            begin = some.valued({name: value.copy() for name, value in now.items() if name not in VALUES})
+            found, more, done, stuck = _newton(some, begin)
+            steps[k] += more[0]
+            work[k] += done[0]
+            if not stuck.any():
+                now, mixture = found, target
+                break
         else:
-            raise ConvergenceError(
-                f"the nonlinear cell problem at x={law.place(k)}, u={law.u[k]:.6g}, grad={full[0].tolist()} did not converge: "
-                f"at {share:.0%} of that gradient Newton's method stalls. Is the flux law monotone in xi?"
-            )
-    for name, value in now.items():
-        state[name][k] = value[0]
+            ratio **= 0.5
+        if mixture == 0.0:
+            for name, value in now.items():
+                state[name][k] = value[0]
+            return
+        if mixture < np.finfo(float).eps:
+            break
+    raise ConvergenceError(
+        f"the nonlinear cell problem at x={law.place(k)}, u={law.u[k]:.6g}, grad={one.G[0].tolist()} did not converge: Newton's "
+        f"method stalls with {mixture:.1e} of a linear law mixed in. Is the flux law monotone in xi?"
+    )
 
 
 def _newton(problems: "_Problems", state: State) -> tuple[State, Array, Array, Array]:
@@ -210,6 +215,8 @@ def _newton(problems: "_Problems", state: State) -> tuple[State, Array, Array, A
             left, damping = left[~good], damping / 2
         stuck[live[left]] = True
         live = np.delete(live, left)
+        if not live.size:
+            break
     stuck[live] = True
     return state, steps, work, stuck
 
@@ -229,7 +236,7 @@ class _Problems:
     def of(self, chosen: Array) -> "_Problems":
         return replace(self, law=self.law.of(chosen), G=self.G[chosen])
 
-    def _valued(self, state: State) -> State:
+    def valued(self, state: State) -> State:
         """With the values of the law; where they are not finite, an error, or the affine field instead."""
         state |= self.law(state["xi"])
         finite = np.logical_and.reduce([np.isfinite(state[n]).reshape(len(self.G), -1).all(axis=1) for n in VALUES])
@@ -245,7 +252,7 @@ class _Problems:
         shape = self.law.shape
         return [(k, np.broadcast_to(self.G[k, :, None, None], (self.cell.dim, *shape))) for k in np.flatnonzero(which)]
 
-    def _scales(self, state: State) -> State:
+    def scales(self, state: State) -> State:
         """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
         d, tangent = self.cell.dim, state["dj_dxi"]
         size = np.abs(np.einsum("biige->bge", as_tensors(tangent, d)) if tangent.shape[1] > 1 else d * tangent[:, 0])
@@ -265,7 +272,8 @@ class _Problems:
         relative = ((least + lift).reshape(len(size), -1)) / diagonal.max(axis=1, keepdims=True)
         low, harmonic = relative.min(axis=1), 1 / (1 / relative).mean(axis=1)
         j, xi = (np.square(state[name]).mean(axis=(2, 3)) for name in ("j", "xi"))
-        energy = np.maximum((diagonal * xi).sum(axis=1), (j / diagonal).sum(axis=1)) * self.cell.grid.length**d
+        # What the residual is relative to: the flux itself, for a law near rest may be far stiffer than where it matters.
+        energy = np.maximum((j / diagonal).sum(axis=1), 1e-12 * (diagonal * xi).sum(axis=1)) * self.cell.grid.length**d
         return {
             "tangent": tangent,
             "diagonal": diagonal,
@@ -304,15 +312,8 @@ class _Cells(_Problems):
         count, d, grid = len(self.G), self.cell.dim, self.cell.grid
         state = {"load": self.G.copy(), "w": np.zeros((count, 1, *(grid.nodes,) * d))}
         state["xi"] = np.zeros((count, d, *self.law.shape)) + self.G[:, :, None, None]
-        self._valued(state)
+        self.valued(state)
         return state | {"outer": state["j"].mean(axis=(2, 3)) if self.cell.bc == "neumann" else np.zeros((count, d))}
-
-    def shift(self, state: State, step: Array) -> State:
-        """From the solution for another gradient that differs by ``step`` (B, d)."""
-        moved = {name: state[name].copy() for name in ("load", "w", "outer", "xi")}
-        moved["load"] += step
-        moved["xi"] += step[:, :, None, None]
-        return self._valued(moved)
 
     def predict(self, memory: State) -> State:
         """To first order in the change of (G, U), by the derivatives that belong to the last answer."""
@@ -322,7 +323,7 @@ class _Cells(_Problems):
         }
         state["w"] = memory["w"] + np.einsum("bk...,bk->b...", memory["d_w"], change)[:, None]
         state["xi"] = state["load"][:, :, None, None] + self.cell.grid.gradient(state["w"])[:, 0]
-        return self._valued(state)
+        return self.valued(state)
 
     def _residual(self, state: State) -> tuple[Array, Array]:
         """The functional v -> - int (j - outer) . grad v, and the gap G - <xi>."""
@@ -336,11 +337,11 @@ class _Cells(_Problems):
         finite = np.isfinite(r).reshape(len(r), -1).all(axis=1)
         r[~finite] = 0.0
         rho = dot(r, self.cell.grid.preconditioner(diagonal)(r.copy()))[:, 0]
-        rho += (diagonal * gap**2).sum(axis=1) * self.cell.grid.length**self.cell.dim
+        rho = np.maximum(rho, 0.0) + (diagonal * gap**2).sum(axis=1) * self.cell.grid.length**self.cell.dim
         return np.where(finite, rho, np.inf)
 
     def measure(self, state: State) -> State:
-        balance = self._scales(state)
+        balance = self.scales(state)
         cell, diagonal = self.cell, balance["diagonal"]
         balance["merit"] = self.merit(state, diagonal)
         balance["symmetric"] = is_symmetric(balance["tangent"])
@@ -482,17 +483,14 @@ class _Line(_Problems):
         return np.tensordot(field, weights, axes=2)
 
     def start(self) -> State:
-        state = self._valued({"xi": np.zeros((len(self.G), 1, *self.law.shape)) + self.G[:, :, None, None]})
+        state = self.valued({"xi": np.zeros((len(self.G), 1, *self.law.shape)) + self.G[:, :, None, None]})
         return state | {"c": self._average(state["j"])}
-
-    def shift(self, state: State, step: Array) -> State:
-        return self._valued({"c": state["c"].copy(), "xi": state["xi"] + step[:, :, None, None]})
 
     def predict(self, memory: State) -> State:
         change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
         state = {"c": memory["c"] + np.einsum("bik,bk->bi", memory["d_c"], change)}
         state["xi"] = memory["xi"] + np.einsum("bk...,bk->b...", memory["d_xi"], change)[:, None]
-        return self._valued(state)
+        return self.valued(state)
 
     def _residual(self, state: State) -> tuple[Array, Array]:
         return state["c"][:, :, None, None] - state["j"], self.G - self._average(state["xi"])
@@ -504,7 +502,7 @@ class _Line(_Problems):
         return np.where(np.isfinite(merit), merit, np.inf)
 
     def measure(self, state: State) -> State:
-        balance = self._scales(state)
+        balance = self.scales(state)
         target = max(1e-3 * self.cell.tol, 1e-13) ** 2 * balance["energy"]
         return balance | {"merit": self.merit(state, balance["diagonal"]), "target": target}
 
@@ -544,6 +542,8 @@ class Law:
     y: Array
     u: Array
     shape: tuple[int, int]  # (G, E)
+    mixture: float = 0.0  # of the linear law ``stiffness`` (B,) times xi
+    stiffness: Array | None = None
 
     @staticmethod
     def sampled(flux: Flux, cell: CellProblem, x: Array, u: Array, eps: float | None) -> "Law":
@@ -555,7 +555,8 @@ class Law:
 
     def of(self, chosen: Array) -> "Law":
         y = self.y if self.y.shape[1] == 1 else self.y[:, chosen]
-        return replace(self, x=self.x[:, chosen], y=y, u=self.u[chosen])
+        stiffness = None if self.stiffness is None else self.stiffness[chosen]
+        return replace(self, x=self.x[:, chosen], y=y, u=self.u[chosen], stiffness=stiffness)
 
     def place(self, k: int) -> list[float]:
         """The macro point of a problem (frozen), or the centre of its sample."""
@@ -582,6 +583,27 @@ class Law:
                 )
 
     def __call__(self, xi: Array) -> State:
+        values = self._values(xi)
+        at_rest = ~xi.any(axis=1, keepdims=True)
+        if at_rest.any():
+            singular = at_rest & ~np.logical_and.reduce(
+                [np.isfinite(v).all(axis=1, keepdims=True) for v in values.values()]
+            )
+            if singular.any():
+                self._soften(values, xi, singular)
+        return values
+
+    def _soften(self, values: State, xi: Array, singular: Array) -> None:
+        """Laws with an infinite tangent at rest (a power below 2): there, the mean over small gradients in all directions."""
+        d, size = xi.shape[1], np.abs(xi).reshape(len(xi), -1).max(axis=1)
+        small = REST * np.where(size > 0, size, 1.0)[:, None, None, None]
+        around = [
+            self._values(np.where(singular, sign * small * direction, xi)) for sign in (1, -1) for direction in _axes(d)
+        ]
+        for name, value in values.items():
+            np.copyto(value, sum(near[name] for near in around) / len(around), where=singular)
+
+    def _values(self, xi: Array) -> State:
         count, d = xi.shape[:2]
         gradient = np.ascontiguousarray(xi.swapaxes(0, 1)).reshape(d, count, -1)
         try:
@@ -595,7 +617,14 @@ class Law:
         dj_dxi = np.asarray(dj_dxi)
         lead = (d, d) if dj_dxi.ndim >= 4 or dj_dxi.shape == (d, d) else ()
         parts = (("j", j, (d,)), ("dj_du", dj_du, (d,)), ("dj_dxi", dj_dxi, lead))
-        return {name: self._laid_out(name, np.asarray(value), axes, count) for name, value, axes in parts}
+        values = {name: self._laid_out(name, np.asarray(value), axes, count) for name, value, axes in parts}
+        if self.mixture:
+            linear = self.mixture * self.stiffness[:, None, None, None]
+            for value in values.values():
+                value *= 1 - self.mixture
+            values["j"] += linear * xi
+            values["dj_dxi"][:, :: d + 1] += linear
+        return values
 
     def _laid_out(self, name: str, value: Array, axes: tuple[int, ...], count: int) -> Array:
         points = (count, math.prod(self.shape))
@@ -624,6 +653,10 @@ def columns(tangent: Array, d: int) -> Array:
     if tangent.shape[1] == 1:
         return tangent[:, None] * np.eye(d)[:, :, None, None]
     return as_tensors(tangent, d).swapaxes(1, 2)
+
+
+def _axes(d: int) -> Array:
+    return np.eye(d)[:, None, :, None, None]
 
 
 def _least(tangent: Array, d: int) -> Array:
