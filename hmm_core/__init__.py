@@ -9,6 +9,7 @@
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
     errors            the error of the method, split into its four terms
+    planner           mesh, sample and micro grid for a tolerance at least cost
     compare           what one would use instead: DNS, homogenization, MsFEM
     figures, demos    what the notebooks show and move
     checks            what the exercises say to an answer
@@ -30,6 +31,7 @@ __all__ = [
     "ExactClosure",
     "MicroSolution",
     "NonlinearCellClosure",
+    "Plan",
     "Solution",
     "cell",
     "checks",
@@ -48,6 +50,8 @@ __all__ = [
     "macro_basis",
     "media",
     "nonlinear",
+    "plan",
+    "planner",
     "sampling",
     "solve_elliptic",
 ]
@@ -62,10 +66,12 @@ _HOME = {
     "ExactClosure": "closure",
     "MicroSolution": "cell",
     "NonlinearCellClosure": "closure",
+    "Plan": "planner",
     "Solution": "macro",
     "decompose_error": "errors",
     "effective_ensemble": "ensemble",
     "macro_basis": "macro",
+    "plan": "planner",
     "solve_elliptic": "macro",
 }
 

@@ -124,18 +124,18 @@ def decompose_error(
         raise ValueError(f"norm={norm!r} needs the gradient of exact={exact!r}: pass gradient=, or use norm='L2'")
     x, slow = restrict(basis, np.zeros(basis.N)).x, None if frozen else eps
     conditions = {"dirichlet": dirichlet, "neumann": neumann, "robin": robin}
-    macro = _Macro(basis, source, conditions, norm, gradient, a.effective if effective is None else effective)
+    macro = MacroProblem(basis, source, conditions, norm, gradient, a.effective if effective is None else effective)
 
     u_star = u_inf = macro.solve(_positive(macro.effective(x), x))
     micro = cell.solve(a, x, slow, correctors=False)
     u_cell = macro.solve(micro.tensor)
     if not frozen:
-        few = _q1(cell, math.ceil(8 / (cell.size + 2 * cell.buffer)))
-        u_inf, *_ = _resolve("U_inf", _refinements(few, macro.slow_medium, x, slow), macro, [u_star], resolution)
-    fine = _fourier(cell, a, x, slow) or _q1(cell, cell.n // 2)
+        few = q1_version(cell, math.ceil(8 / (cell.size + 2 * cell.buffer)))
+        u_inf, *_ = _resolve("U_inf", refinements(few, macro.slow_medium, x, slow), macro, [u_star], resolution)
+    fine = fourier_version(cell, a, x, slow) or q1_version(cell, cell.n // 2)
     share = resolution * (1e-4 if fine.scheme == "fourier" else 1.0)
-    u_delta, unresolved, n = _resolve("U_delta", _refinements(fine, a, x, slow), macro, [u_inf, u_cell], share)
-    u0 = _resolve_u0(macro, u_star, resolution) if exact is None else exact
+    u_delta, unresolved, n = _resolve("U_delta", refinements(fine, a, x, slow), macro, [u_inf, u_cell], share)
+    u0 = resolve_u0(macro, u_star, resolution) if exact is None else exact
 
     def to_u0(u: Solution) -> float:
         return macro.distance(_on(u0.basis, u) if exact is None else u, u0)
@@ -149,7 +149,7 @@ def decompose_error(
 
 
 @dataclass(frozen=True, eq=False)
-class _Tabulated:
+class Tabulated:
     """Tensors (d, d, K) known at the sampling points of a basis, as a function of all those points."""
 
     tensor: Array
@@ -159,7 +159,7 @@ class _Tabulated:
 
 
 @dataclass(frozen=True, eq=False)
-class _Macro:
+class MacroProblem:
     """The macro problem for whatever tensor, the norm in which its solutions are compared, and A*."""
 
     basis: skfem.CellBasis
@@ -179,7 +179,7 @@ class _Macro:
         return self.effective(x.reshape(len(x), -1)).reshape(len(x), *x.shape)
 
     def solve(self, tensor: Array) -> Solution:
-        return solve_elliptic(self.basis, ExactClosure(_Tabulated(tensor)), self.source, **self.conditions)
+        return solve_elliptic(self.basis, ExactClosure(Tabulated(tensor)), self.source, **self.conditions)
 
     def distance(self, u: Solution, v: Any) -> float:
         return u.error(v, self.norm, self.gradient, self.effective if self.norm == "energy" else None)
@@ -191,11 +191,11 @@ class _Macro:
 # -- limits --------------------------------------------------------------------------------------------------------------
 
 
-def _q1(cell: CellProblem, n: int) -> CellProblem:
+def q1_version(cell: CellProblem, n: int) -> CellProblem:
     return replace(cell, scheme="q1", n=max(4, n), tol=min(cell.tol, 1e-8))
 
 
-def _fourier(cell: CellProblem, a: Medium, x: Array, eps: float | None) -> CellProblem | None:
+def fourier_version(cell: CellProblem, a: Medium, x: Array, eps: float | None) -> CellProblem | None:
     """The cell problem by trigonometric polynomials, if it may have them and they converge fast at a few points."""
     few = x[:, :: max(1, x.shape[1] // 4)]
     try:
@@ -207,7 +207,7 @@ def _fourier(cell: CellProblem, a: Medium, x: Array, eps: float | None) -> CellP
     return rungs[0] if step <= max(min(0.05 * before, 1e-4 * size), 1e-9 * size) else None
 
 
-def _refinements(problem: CellProblem, a: Medium, x: Array, eps: float | None) -> Iterator[tuple[Array, Array, int]]:
+def refinements(problem: CellProblem, a: Medium, x: Array, eps: float | None) -> Iterator[tuple[Array, Array, int]]:
     """Ever better tensors by doubling n, each with another from which it differs by about what it may be wrong.
 
     Fourier: as they are. Q1: extrapolated to h = 0, for each doubling moves the tensor 4 times less, or by the measured
@@ -233,7 +233,11 @@ def _refinements(problem: CellProblem, a: Medium, x: Array, eps: float | None) -
 
 
 def _resolve(
-    name: str, tensors: Iterator[tuple[Array, Array, int]], macro: _Macro, neighbours: list[Solution], resolution: float
+    name: str,
+    tensors: Iterator[tuple[Array, Array, int]],
+    macro: MacroProblem,
+    neighbours: list[Solution],
+    resolution: float,
 ) -> tuple[Solution, float, int]:
     """The macro solution for h -> 0, what it may be wrong by, and the n it took.
 
@@ -252,7 +256,7 @@ def _resolve(
     )
 
 
-def _resolve_u0(macro: _Macro, u_star: Solution, resolution: float) -> Solution:
+def resolve_u0(macro: MacroProblem, u_star: Solution, resolution: float) -> Solution:
     """The homogenized solution on finer meshes with a richer element, until the macro term stands still."""
     mesh, element = macro.basis.mesh, RICHER[type(macro.basis.elem)]()
     before, story = math.inf, []

@@ -27,6 +27,7 @@ FLOORS = [
     {"closure"},
     {"macro", "evolution", "balance"},
     {"errors", "compare"},
+    {"planner"},
     {"figures", "demos", "checks"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
