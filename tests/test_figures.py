@@ -10,23 +10,26 @@ from hmm_core import figures
 from hmm_core.figures.rates import RATES
 
 REFERENCE = Path(__file__).with_name("reference")
+# More than 15 s in full: here for its first sizes only, arrays cut to match; ``make reproduce`` computes all of them.
+LONG = {"05-long-resonance": (2, 3)}
 
 
 @pytest.mark.parametrize("name", sorted(figures.FIGURES))
 def test_figure(name):
     compute, draw = figures.load(name)
-    data = compute()
+    data = compute(LONG[name]) if name in LONG else compute()
     with np.load(REFERENCE / f"{name}.npz") as reference:
         assert sorted(data) == sorted(reference.files)
         for key in reference.files:
             computed, expected = np.asarray(data[key]), reference[key]
+            expected = expected[: len(LONG[name])] if name in LONG else expected
             assert computed.shape == expected.shape, key
             if computed.dtype.kind in "fiub":
                 scale = np.abs(expected).max(initial=0)
                 np.testing.assert_allclose(computed, expected, rtol=1e-6, atol=1e-9 * scale + 1e-13, err_msg=key)
             else:
                 assert (computed == expected).all(), key
-    drawn = draw(data)
+        drawn = draw(dict(reference) if name in LONG else data)
     assert isinstance(drawn, matplotlib.figure.Figure)
     drawn.canvas.draw()  # raises where a label or an axis is wrong
     assert all(

@@ -58,6 +58,7 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "05-zero-order": ("ch05", "zero_order_data", "zero_order"),
     "05-parabolic": ("ch05", "parabolic_data", "parabolic"),
     "05-which": ("ch05", "which_data", "which"),
+    "05-long-resonance": ("ch05", "long_resonance_data", "long_resonance"),
     "06-ladder": ("ch06", "ladder_data", "ladder"),
     "06-macro": ("ch06", "macro_data", "macro"),
     "06-modelling": ("ch06", "modelling_data", "modelling"),

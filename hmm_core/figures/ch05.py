@@ -400,6 +400,72 @@ def parabolic(data: Data) -> Any:
     return figure
 
 
+# -- the long study: R from 2 to 12, for make reproduce ------------------------------------------------------------------------
+
+
+def long_samples(n: int = 8) -> dict[str, tuple[Callable[[float], CellProblem], Array]]:
+    """Kinds of sample, each with the corners of its samples."""
+    filtered = {
+        f"{average}_q{q}": sampled(n=n, bc="dirichlet", window=("smooth", q), average=average)
+        for average in ("flux", "ratio")
+        for q in (1, 2, 3, 5)
+    }
+    damped = {"inner": 0.75, "n": n, "bc": "dirichlet", "window": ("smooth", 3), "equation": "zero-order"}
+    heated = {"inner": 0.75, "n": n, "bc": "dirichlet", "equation": "parabolic", "T": lambda R: R / 100}
+    forgetful = {
+        "zero_order_flux": sampled(**damped, average="flux", T=lambda R: R / 50),
+        "zero_order_richardson": sampled(**damped, average="flux", richardson=True, T=lambda R: R / 50),
+        "zero_order_energy": sampled(**damped, average="energy", T=lambda R: R / 100),
+        **{f"parabolic_q{q}": sampled(**heated, window=("smooth", q)) for q in (1, 2, 3)},
+    }
+    plain = {bc: (sampled(n=n, bc=bc), CUTS) for bc in CONDITIONS}
+    return plain | {name: (cell_of, CORNERS) for name, cell_of in (filtered | forgetful).items()}
+
+
+def long_resonance_data(periods: tuple[int, ...] = tuple(range(2, 13))) -> Data:
+    """Envelopes over four fractional parts and two or four corners for every whole R, against the period on the same grid."""
+    kinds = long_samples().items()
+    return {"R": np.array(periods)} | {
+        name: envelopes(SMOOTH, cell_of, periods, corners) for name, (cell_of, corners) in kinds
+    }
+
+
+def tail_rate(data: Data, name: str, first: int = 4) -> float:
+    """Slope of an envelope from R = ``first`` on: on two or three periods, a filter leaves too little of the sample."""
+    late = data["R"] >= first
+    return fit_rate(middle(data["R"][late]), data[name][late])
+
+
+def long_resonance(data: Data) -> Any:
+    figure, axes = canvas(2, 2, figsize=(10.2, 8.0), sharex=True)
+    R = middle(data["R"])
+    looks = {1: (ORANGE, "^"), 2: (GREEN, "s"), 3: (BLUE, "D"), 5: (PINK, "o")}
+    panels = {
+        "plain averages": [(bc, bc.capitalize(), *look) for bc, look in CONDITIONS.items()],
+        "filtered flux alone": [(f"flux_q{q}", f"q = {q}", *look) for q, look in looks.items()],
+        "filtered ratio": [(f"ratio_q{q}", f"q = {q}", *look) for q, look in looks.items()],
+        "equations that forget": [
+            ("zero_order_flux", "zero-order, flux, T = R/50", ORANGE, "^"),
+            ("zero_order_richardson", "the same, Richardson", PINK, "v"),
+            ("zero_order_energy", "zero-order, energy, T = R/100", SKY, "o"),
+            *((f"parabolic_q{q}", f"parabolic, q = {q}", *looks[q]) for q in (2, 3)),
+        ],
+    }
+    for ax, (title, lines) in zip(axes.ravel(), panels.items(), strict=True):
+        for name, label, color, marker in lines:
+            rate = tail_rate(data, name)
+            ax.loglog(R, data[name], color=color, marker=marker, ms=4, label=f"{label}: slope {rate:.2f}")
+        ax.set(title=f"{title}: slopes from R = 4 on")
+        ax.legend(loc="lower left", fontsize=7.5)
+    for ax in axes[0]:
+        _error_axis(ax, (0.02, 0.05, 0.1, 0.2))
+    for ax in axes[:, 0]:
+        ax.set(ylabel="largest relative error of A")
+    for ax in axes[1]:
+        _size_axis(ax, (2, 3, 4, 6, 8, 12), "R (periods)")
+    return figure
+
+
 # -- which one, when ------------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hmm_core.figures import Data, fit_rate
-from hmm_core.figures.ch05 import middle
+from hmm_core.figures.ch05 import middle, tail_rate
 
 Row = tuple[str, float, float, float]
 
@@ -168,6 +168,17 @@ def _parabolic(data: Data) -> list[Row]:
     ]
 
 
+def _long_resonance(data: Data) -> list[Row]:
+    theory = dict.fromkeys(("neumann", "periodic", "dirichlet"), -1.0)
+    theory |= {f"flux_q{q}": -1.0 for q in (1, 2, 3, 5)} | {f"ratio_q{q}": -q - 1.0 for q in (1, 2, 3)}
+    theory |= {"zero_order_flux": -1.0, "zero_order_richardson": -2.0, "zero_order_energy": -2.0}
+    theory |= {f"parabolic_q{q}": -q - 1.0 for q in (1, 2, 3)}
+    label = "long envelope, {}, against R"
+    rows = [(label.format(name.replace("_", " ")), rate, tail_rate(data, name), 0.5) for name, rate in theory.items()]
+    # Not -6: from R = 4 on, something that no longer window removes is left, and it falls like R^-3.
+    return [*rows, (label.format("ratio q5"), -3.0, tail_rate(data, "ratio_q5"), 0.5)]
+
+
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
@@ -184,6 +195,7 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "05-windows-plane": _windows_plane,
     "05-zero-order": _zero_order,
     "05-parabolic": _parabolic,
+    "05-long-resonance": _long_resonance,
     "06-macro": _macro_term,
     "06-modelling": _modelling_term,
     "06-resonance": _resonance_term,
