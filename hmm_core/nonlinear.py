@@ -178,6 +178,7 @@ def _continue(problems: "_Problems", k: int, state: State, steps: Array, work: A
             return
         if mixture < np.finfo(float).eps:
             break
+    one.refuse_non_elliptic(one.scales(_pick(state, np.array([k]))))
     raise ConvergenceError(
         f"the nonlinear cell problem at x={law.place(k)}, u={law.u[k]:.6g}, grad={one.G[0].tolist()} did not converge: Newton's "
         f"method stalls with {mixture:.1e} of a linear law mixed in. Is the flux law monotone in xi?"
@@ -283,7 +284,7 @@ class _Problems:
             "least": least.reshape(len(size), -1).min(axis=1) / size,
         }
 
-    def _refuse_non_elliptic(self, balance: State) -> None:
+    def refuse_non_elliptic(self, balance: State) -> None:
         if (balance["least"] < -1e-6).any():
             k = int(balance["least"].argmin())
             raise ValueError(
@@ -361,7 +362,7 @@ class _Cells(_Problems):
     def answer(self, state: State) -> State:
         """Flux, consistent tangent, and what a neighbouring problem starts from."""
         balance = self.measure(state)
-        self._refuse_non_elliptic(balance)
+        self.refuse_non_elliptic(balance)
         return self._apart(_Cells._answer, state, balance)
 
     def _apart(self, action: Callable, state: State, balance: State) -> State:
@@ -514,7 +515,7 @@ class _Line(_Problems):
 
     def answer(self, state: State) -> State:
         balance = self.measure(state)
-        self._refuse_non_elliptic(balance)
+        self.refuse_non_elliptic(balance)
         inverse = 1 / balance["tangent"]
         d_dgrad = 1 / self._average(inverse)
         d_du = self._average(state["dj_du"] * inverse) * d_dgrad
