@@ -34,7 +34,7 @@ AIM, ENOUGH = 0.8, 0.9  # shares of the tolerance: at which the table is read, a
 SMALL = 0.05  # an error that is this share of the tolerance need not be known better
 LEAST = 1e-6  # smallest tolerance: differences of macro solutions are known to 1e-8, and a share of it has to be seen
 TRIALS = 12  # verifications after which the best one so far is taken
-UNKNOWNS = 2**22  # of all cell problems of one pilot together
+UNKNOWNS = 2**21  # of all cell problems of one pilot together
 SIZES = (*np.arange(4, 16) / 4, *np.arange(8, 16) / 2, 8.0, 9.0, 10.0, 11.0, 12.0)  # where the period is unknown
 GRIDS = (*range(2, 13), 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192, 256)  # elements per period of pilots
 MESHES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 16384)
@@ -128,8 +128,8 @@ def plan(
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind or value; a tolerance that the pilots cannot see; what medium, cell or macro solver
-        refuse.
+        Arguments of the wrong kind or value; a tolerance that the pilots cannot see; a random medium without effective=
+        (see ``effective_ensemble``); what medium, cell or macro solver refuse.
     ConvergenceError
         There is no way to get A* well enough, or no choice on grids that are allowed meets the tolerance.
     """
@@ -190,14 +190,15 @@ class _Law:
         return self.known[key]
 
     def anywhere(self, x: Array) -> Array:
-        """The same where it is given; otherwise interpolated between the first points at which it was computed."""
-        if self.given(x[:, :1]) is not None:
+        """The same where it is given; otherwise interpolated between the points of ``prepare``."""
+        if "between" not in self.known:
             return self.exact(x)
         return self.known["between"](x.T).T.reshape(self.dim, self.dim, -1)
 
     def prepare(self, x: Array) -> None:
-        A = self.exact(x)
-        self.known["between"] = RBFInterpolator(x.T, A.reshape(-1, x.shape[1]).T, kernel="cubic")
+        if self.given(x) is None:
+            values = self.exact(x).reshape(-1, x.shape[1]).T
+            self.known["between"] = RBFInterpolator(x.T, values, kernel="cubic")
 
     def repeats(self, x: Array, slow: float | None) -> tuple[float, float]:
         """How much the material varies within a period, and how much from one period to the next; means, relative."""
@@ -222,8 +223,12 @@ class _Law:
             fine = fourier_version(period, self.a, x, None) or q1_version(period, 8)
             pairs = ((best, before) for best, before, _ in refinements(fine, self.a, x, None))
         else:
-            pairs = itertools.pairwise(self._filtered(x, size) for size in (10.6, 7.1, 4.7, 3.2)[::-1])
-            pairs = ((best, before) for before, best in pairs)
+            if hasattr(self.a, "realisation"):
+                raise ValueError("effective=None, but A* of a random medium is not to be had from one sample: pass it")
+            sizes = itertools.takewhile(
+                lambda size: self._affordable(x, size), (3.2 * 1.5**k for k in itertools.count())
+            )
+            pairs = ((best, before) for before, best in itertools.pairwise(self._filtered(x, size) for size in sizes))
         doubt = math.inf
         for best, before in pairs:
             doubt = float(np.sqrt((relative(before, best) ** 2).sum(axis=(0, 1)).mean() / self.dim))
@@ -233,6 +238,9 @@ class _Law:
             f"effective=None, and there is no way to get A* to {self.doubt:.1e}, a twentieth of tol: the best that was "
             f"computed differs by {doubt:.1e} from the one before. Pass effective="
         )
+
+    def _affordable(self, x: Array, size: float) -> bool:
+        return x.size * (16 * size) ** self.dim <= 2 * UNKNOWNS
 
     def _filtered(self, x: Array, size: float) -> Array:
         """From Dirichlet samples with a smooth window, extrapolated in h."""
@@ -265,11 +273,13 @@ class _Level:
     star: Solution
     rich: Solution
     size: float  # norm of the richer one
-    saturation: float = 1.0  # how much farther than the richer one u0 is
+    gap: float  # the distance of the two, relative to it
+    saturation: float  # how much farther than the richer one u0 is
 
     @property
     def term(self) -> float:
-        return self.error(self.star)
+        """The macro term, relative."""
+        return self.saturation * self.gap
 
     def error(self, u: Solution) -> float:
         return self.saturation * self.macro.distance(u, self.rich) / self.size
@@ -330,7 +340,8 @@ class _Levels:
             # Frozen samples do not see where they lie in the material: those of the pilots serve on every mesh.
             few = self.pilot.x if self.known and self.law.slow is None else _some(x)
             star = macro.solve(macro.effective(x))
-            self.known[N] = _Level(macro, few, x.shape[1], star, rich, size, self.saturation)
+            gap = macro.distance(star, rich) / size
+            self.known[N] = _Level(macro, few, x.shape[1], star, rich, size, gap, self.saturation)
         return self.known[N]
 
     def climb(self, wanted: float) -> None:
@@ -435,7 +446,7 @@ def _pilot(cell: CellProblem, law: _Law, level: _Level, small: float) -> _Family
     if cell.bc != "periodic":
         sizes, sample, k = [], [], min(6, len(grids) - 1)
         for size in SIZES:
-            if (sample and sample[-1] <= small) or (micro := solve(grids[k], size)) is None:
+            if (sample and sample[-1] <= 2 * small) or (micro := solve(grids[k], size)) is None:
                 break
             sizes.append(size)
             sample.append(level.law(relative(micro.tensor, exact) - (errors[k] - limit)))
