@@ -246,7 +246,7 @@ def test_no_way_to_get_the_effective_tensor(monkeypatch):
     tiles = hmm.media.random_disks(10.0, radius=0.3, rng=np.random.default_rng(1))
     with pytest.raises(ValueError, match=r"effective=None.*random medium.*pass it"):
         hmm.plan(tiles, eps=0.01, tol=0.02, source=1.0)
-    monkeypatch.setattr(planner, "UNKNOWNS", 2**14)
+    monkeypatch.setattr(planner, "UNKNOWNS", 2**11)
     with pytest.raises(hmm.ConvergenceError, match=r"effective=None.*no way to get A\* to 1.0e-04.*Pass effective="):
         hmm.plan(
             lambda x, y: 2 + waves(y[0]) * waves(np.sqrt(2) * y[0]), eps=0.01, tol=0.002, source=1.0, mesh=segments
