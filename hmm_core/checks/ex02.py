@@ -29,9 +29,14 @@ def _equations(answer: Any, name: str, count: int, unknowns: Sequence[Any], allo
         fail(f"{name} should be a list of {count} expressions that vanish; it is {kind(answer)}.")
     require(len(answer) == count, f"{name} should hold {count} expressions; it holds {len(answer)}.")
     for number, line in enumerate(answer):
-        if isinstance(line, sp.core.relational.Relational):
+        if isinstance(line, bool | sp.core.relational.Relational | sp.logic.boolalg.BooleanAtom):
             fail(f"line {number + 1} of {name} is an equation; write left side minus right side, which must vanish.")
     lines = [expression(line, f"line {number + 1} of {name}", allowed) for number, line in enumerate(answer)]
+    for number, line in enumerate(lines):
+        empty = f"line {number + 1} of {name} is 0 whatever the unknowns are. Did you put in a value before you differentiated?"
+        require(sp.simplify(line) != 0, empty)
+    absent = ", ".join(str(unknown) for unknown in unknowns if not any(line.has(unknown) for line in lines))
+    require(not absent, f"{absent} does not appear in {name}, so nothing fixes it.")
     found = sp.solve(lines, list(unknowns), dict=True)
     require(len(found) > 0, f"{name} contradict each other: no values of the unknowns meet all of them.")
     missing = [str(u) for u in unknowns if u not in found[0] or found[0][u].free_symbols & set(unknowns)]
@@ -39,7 +44,7 @@ def _equations(answer: Any, name: str, count: int, unknowns: Sequence[Any], allo
         not missing and len(found) == 1,
         f"{name} do not fix {', '.join(missing) or 'one solution'}: is one line a consequence of the others?",
     )
-    return {unknown: sp.simplify(value) for unknown, value in found[0].items()}
+    return {unknown: sp.factor(value) for unknown, value in found[0].items()}
 
 
 def interface(conditions: Sequence[Any]) -> None:
@@ -53,7 +58,7 @@ def interface(conditions: Sequence[Any]) -> None:
     known = {k1: 2, k2: 5, f: sp.Rational(1, 4), G1: 1, G2: 1}
 
     def vanishes(*terms: Any) -> bool:
-        return all(sp.simplify(term) == 0 for term in terms)
+        return all(sp.cancel(term) == 0 for term in terms)
 
     means = f * p1 + (1 - f) * p2 - G1, f * q1 + (1 - f) * q2 - G2
     exchanged = (1 - f) * p1 + f * p2 - G1, (1 - f) * q1 + f * q2 - G2
@@ -159,7 +164,7 @@ def dual(function: Callable[..., Any]) -> None:
         answer = answer.tolist()
     pairs = isinstance(answer, list | tuple) and len(answer) == 2
     pairs = pairs and all(isinstance(v, list | tuple | sp.MatrixBase | np.ndarray) and len(v) == 2 for v in answer)
-    require(pairs, f"dual should return two pairs, (new gradient, new flux); it returned {kind(answer)}.")
+    require(pairs, f"what dual returns should be two pairs, (new gradient, new flux); it is {kind(answer)}.")
     names = (("new gradient", answer[0]), ("new flux", answer[1]))
     (g1, g2), (j1, j2) = [[expression(c, f"a component of the {name}") for c in pair] for name, pair in names]
 

@@ -1,5 +1,7 @@
 """Answers to exercise 3, right and wrong."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
@@ -55,8 +57,12 @@ def with_a_mean_row(a):
     return np.linalg.solve(D.T @ (a[:, None] * D) + np.ones((n, n)), -D.T @ a)
 
 
-def singular(a):
-    return np.full(len(a), np.nan)
+def nothing_held(a):
+    """The singular system, solved as it is: in general this works by luck, in the first material it does not."""
+    D = gradient(len(a))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return spsolve((D.T @ sparse.diags_array(a) @ D).tocsc(), -D.T @ a)
 
 
 def line(a, one=1.0, use=lambda a: a, sign=1.0, reduce=np.mean):
@@ -151,7 +157,7 @@ CASES = [
     mistake(checks.corrector, lambda a: corrector(a, scale=len(a)), "a factor n is off"),
     mistake(checks.corrector, lambda a: corrector(a, scale=0.5), "should be the same on every face"),
     mistake(checks.corrector, lambda a: np.sin(np.arange(len(a))), "in a uniform material"),
-    mistake(checks.corrector, singular, "the matrix is singular"),
+    mistake(checks.corrector, nothing_held, "the matrix is singular"),
     mistake(checks.corrector, lambda a: corrector(a)[1:], "should be an array of shape (12,)"),
     *nonsense_functions(checks.corrector),
     right(checks.line, line),
