@@ -208,12 +208,12 @@ class NonlinearCellClosure:
             asked = ~near
         work = {"micro_solves": int(asked.sum()), "iterations": 0, "reused": int((~asked).sum()), "tol": tol}
         if asked.any():
-            old = None if memory is None else {name: value[..., asked] for name, value in memory.items()}
+            old = memory if asked.all() else {name: value[..., asked] for name, value in memory.items()}
             micro = solve_nonlinear(self.cell, self.flux, x[:, asked], u[asked], grad[:, asked], self.eps, old, tol)
             work["iterations"] = int(micro.iterations.sum())
             fresh = {"x": x[:, asked], "flux": micro.flux, "d_du": micro.d_du, "d_dgrad": micro.d_dgrad}
             fresh |= micro.memory | {"accuracy": np.full(asked.sum(), tol)}
-            memory = fresh if memory is None else _merged(memory, fresh, asked)
+            memory = fresh if asked.all() else _merged(memory, fresh, asked)
         parts = memory["flux"], memory["d_du"], memory["d_dgrad"]
         if not asked.all():
             parts = np.where(asked, memory["flux"], flux), *parts[1:]

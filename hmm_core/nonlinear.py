@@ -32,7 +32,8 @@ FASTEST, SLOWEST = 0.1, 0.9  # factors by which continuation reduces the linear 
 MOST_LIFT = 1e-6  # of the tangent's size, where it degenerates
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
 REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is infinite there is evaluated
-VALUES = ("j", "dj_du", "dj_dxi")
+LAW = ("j", "dj_du", "dj_dxi")
+VALUES = (*LAW, "r", "gap")  # of a state; the rest are its unknowns
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,19 +133,23 @@ def solve_nonlinear(
 def _solve_batch(problems: "_Problems", memory: State | None) -> State:
     """The answers for B problems, and the state to start from next time."""
     everything = np.arange(len(problems.G))
-    state, steps, work, stuck = _newton(problems, problems.start() if memory is None else problems.predict(memory))
+    state, balance, steps, work, stuck = _newton(
+        problems, problems.start() if memory is None else problems.predict(memory)
+    )
     if memory is not None and stuck.any():
         stuck = _again(problems, everything[stuck], state, steps, work)
     for k in everything[stuck]:
         _continue(problems, k, state, steps, work)
-    answer = problems.answer(state)
+    balance = problems.measure(state) if balance is None else balance
+    problems.refuse_non_elliptic(balance)
+    answer = problems.answer(state, balance if memory is None else balance | problems.guess(memory))
     answer["iterations"] = work + answer["iterations"]
     return answer | {"newton": steps, "grad": problems.G, "u": problems.law.u}
 
 
 def _again(problems: "_Problems", which: Array, state: State, steps: Array, work: Array) -> Array:
     """Another attempt at some of the problems, from the affine field; what is still stuck, as a mask of all."""
-    found, more, done, stuck = _newton(some := problems.of(which), some.start())
+    found, _, more, done, stuck = _newton(some := problems.of(which), some.start())
     for name, value in found.items():
         state[name][which] = value
     steps[which] += more
@@ -164,7 +169,7 @@ def _continue(problems: "_Problems", k: int, state: State, steps: Array, work: A
         for target in (0.0, mixture * ratio):
             some = replace(one, law=replace(one.law, mixture=target, stiffness=stiffness))
             begin = some.valued({name: value.copy() for name, value in now.items() if name not in VALUES})
-            found, more, done, stuck = _newton(some, begin)
+            found, _, more, done, stuck = _newton(some, begin)
             steps[k] += more[0]
             work[k] += done[0]
             if not stuck.any():
@@ -185,45 +190,58 @@ def _continue(problems: "_Problems", k: int, state: State, steps: Array, work: A
     )
 
 
-def _newton(problems: "_Problems", state: State) -> tuple[State, Array, Array, Array]:
-    """Damped Newton from a state: the state reached, steps, linear iterations, and which problems are stuck, all (B,).
+def _newton(problems: "_Problems", state: State) -> tuple[State, State | None, Array, Array, Array]:
+    """Damped Newton from a state: the state reached, its balance (None if some are stuck), steps, linear iterations, and
+    which problems are stuck, all (B,).
 
     The linear problems are solved as well as the step deserves (relative residual ~ that of the nonlinear problem), and a
     step is halved until it reduces the residual, each problem for itself.
     """
-    steps, work = np.zeros((2, len(problems.G)), dtype=int)
-    stuck = np.zeros(len(problems.G), dtype=bool)
-    live = np.arange(len(problems.G))
-    for _ in range(STEPS):
+    count = len(problems.G)
+    steps, work = np.zeros((2, count), dtype=int)
+    stuck, live, settled = np.zeros(count, dtype=bool), np.arange(count), {}
+    for turn in range(STEPS + 1):
         now, some = _pick(state, live), problems.of(live)
         balance = some.measure(now)
         going = balance["merit"] > balance["target"]
-        if not going.any():
-            return state, steps, work, stuck
+        settled = _place(settled, count, live[~going], _pick(balance, ~going))
+        if not going.any() or turn == STEPS:
+            break
         live, now, some, balance = live[going], _pick(now, going), some.of(going), _pick(balance, going)
         step = some.direction(now, balance)
         work[live] += step.pop("iterations")
         steps[live] += 1
         damping, left = 1.0, np.arange(len(live))
         while left.size and damping >= SHORTEST:
-            trying, begin = some.of(left), _pick(now, left)
-            moved = {name: begin[name] + damping * step[name][left] for name in step}
-            trial = moved | trying.law(moved["xi"])
+            trying, begin, onward = some.of(left), _pick(now, left), _pick(step, left)
+            trial = trying.values({name: begin[name] + damping * onward[name] for name in onward})
             merit = trying.merit(trial, balance["diagonal"][left])
             good = merit <= np.maximum((1 - damping / 2) * balance["merit"][left], balance["target"][left])
-            for name, value in trial.items():
-                state[name][live[left[good]]] = value[good]
+            _place(state, count, live[left[good]], _pick(trial, good))
             left, damping = left[~good], damping / 2
         stuck[live[left]] = True
         live = np.delete(live, left)
+        going = np.ones(len(live), dtype=bool)
         if not live.size:
             break
-    stuck[live] = True
-    return state, steps, work, stuck
+    stuck[live[going]] = True
+    return state, None if stuck.any() else settled, steps, work, stuck
 
 
 def _pick(state: State, chosen: Array) -> State:
-    return {name: value[chosen] for name, value in state.items()}
+    """Some of the problems, by mask or by increasing numbers; all of them are not copied."""
+    count = chosen.sum() if chosen.dtype == bool else len(chosen)
+    return state if all(len(value) == count for value in state.values()) else {n: v[chosen] for n, v in state.items()}
+
+
+def _place(state: State, count: int, where: Array, part: State) -> State:
+    """The inverse of ``_pick``: a part written into the state of ``count`` problems."""
+    for name, value in part.items():
+        if len(where) == count:
+            state[name] = value
+        elif len(where):
+            state.setdefault(name, np.empty((count, *value.shape[1:]), value.dtype))[where] = value
+    return state
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,12 +253,19 @@ class _Problems:
     G: Array
 
     def of(self, chosen: Array) -> "_Problems":
-        return replace(self, law=self.law.of(chosen), G=self.G[chosen])
+        """Some of the problems, by mask or by increasing numbers."""
+        count = chosen.sum() if chosen.dtype == bool else len(chosen)
+        return self if count == len(self.G) else replace(self, law=self.law.of(chosen), G=self.G[chosen])
+
+    def values(self, state: State) -> State:
+        """With the values of the law, and the residual they leave."""
+        state = state | self.law(state["xi"])
+        return state | self.residual(state)
 
     def valued(self, state: State) -> State:
-        """With the values of the law; where they are not finite, an error, or the affine field instead."""
-        state |= self.law(state["xi"])
-        finite = np.logical_and.reduce([np.isfinite(state[n]).reshape(len(self.G), -1).all(axis=1) for n in VALUES])
+        """The same for a state to start from: where the law is not finite, an error, or the affine field instead."""
+        state = self.values(state)
+        finite = np.logical_and.reduce([np.isfinite(state[n]).reshape(len(self.G), -1).all(axis=1) for n in LAW])
         if not finite.all():
             if all(np.array_equal(state["xi"][k], affine) for k, affine in self._affine(~finite)):
                 self.law.refuse(state)
@@ -255,41 +280,44 @@ class _Problems:
 
     def scales(self, state: State) -> State:
         """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
-        d, tangent = self.cell.dim, state["dj_dxi"]
-        size = np.abs(np.einsum("biige->bge", as_tensors(tangent, d)) if tangent.shape[1] > 1 else d * tangent[:, 0])
-        size = size.reshape(len(size), -1).max(axis=1) / d
+        d, tangent, count = self.cell.dim, state["dj_dxi"], len(self.G)
+        trace = d * tangent[:, 0] if tangent.shape[1] == 1 else tangent[:, :: d + 1].sum(axis=1)
+        size = np.abs(trace).reshape(count, -1).max(axis=1) / d
         at_rest = size == 0
         if at_rest.any():
             tangent = tangent.copy()
             tangent[at_rest] = self.of(at_rest).law.at_unit_gradient()[:, : tangent.shape[1]]
-            size = np.where(at_rest, np.abs(tangent).reshape(len(size), -1).max(axis=1), size)
+            size = np.where(at_rest, np.abs(tangent).reshape(count, -1).max(axis=1), size)
         least = tangent[:, 0] if tangent.shape[1] == 1 else _least(tangent, d)
-        lift = np.maximum(min(self.cell.tol, MOST_LIFT) * size[:, None, None] - least, 0.0)
-        if lift.any():
-            tangent = tangent.copy()
+        low, floor = least.reshape(count, -1).min(axis=1), min(self.cell.tol, MOST_LIFT) * size
+        worst = low / size
+        if (low < floor).any():
+            lift = np.maximum(floor[:, None, None] - least, 0.0)
+            tangent, least, low = tangent.copy(), least + lift, np.maximum(low, floor)
             tangent[:, :: d + 1] += lift[:, None]
         mean = as_matrices(tangent.mean(axis=(2, 3)), d)
         diagonal = np.einsum("bii->bi", mean)
-        relative = ((least + lift).reshape(len(size), -1)) / diagonal.max(axis=1, keepdims=True)
-        low, harmonic = relative.min(axis=1), 1 / (1 / relative).mean(axis=1)
-        j, xi = (np.square(state[name]).mean(axis=(2, 3)) for name in ("j", "xi"))
+        strongest = diagonal.max(axis=1)
+        harmonic = 1 / ((1 / least).mean(axis=(1, 2)) * strongest)
+        j, xi = (np.einsum("bige,bige->bi", state[n], state[n]) / least[0].size for n in ("j", "xi"))
         # What the residual is relative to: the flux itself, for a law near rest may be far stiffer than where it matters.
         energy = np.maximum((j / diagonal).sum(axis=1), 1e-12 * (diagonal * xi).sum(axis=1)) * self.cell.grid.length**d
         return {
             "tangent": tangent,
+            "mean": mean,
             "diagonal": diagonal,
-            "low": np.maximum(low, LOWEST),
+            "low": np.maximum(low / strongest, LOWEST),
             "harmonic": np.maximum(harmonic, LOWEST),
             "energy": energy,
-            "least": least.reshape(len(size), -1).min(axis=1) / size,
+            "worst": worst,
         }
 
     def refuse_non_elliptic(self, balance: State) -> None:
-        if (balance["least"] < -1e-6).any():
-            k = int(balance["least"].argmin())
+        if (balance["worst"] < -1e-6).any():
+            k = int(balance["worst"].argmin())
             raise ValueError(
                 f"dj_dxi is not positive (semi)definite everywhere in the cell at x={self.law.place(k)}, u={self.law.u[k]:.6g}, "
-                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['least'][k]:.2g} times its size, so the cell "
+                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size, so the cell "
                 "problem is not elliptic there"
             )
 
@@ -311,10 +339,11 @@ class _Cells(_Problems):
 
     def start(self) -> State:
         count, d, grid = len(self.G), self.cell.dim, self.cell.grid
-        state = {"load": self.G.copy(), "w": np.zeros((count, 1, *(grid.nodes,) * d))}
+        state = {"load": self.G.copy(), "w": np.zeros((count, 1, *(grid.nodes,) * d)), "outer": np.zeros((count, d))}
         state["xi"] = np.zeros((count, d, *self.law.shape)) + self.G[:, :, None, None]
-        self.valued(state)
-        return state | {"outer": state["j"].mean(axis=(2, 3)) if self.cell.bc == "neumann" else np.zeros((count, d))}
+        if self.cell.bc == "neumann":
+            state["outer"] = self.law(state["xi"])["j"].mean(axis=(2, 3))
+        return self.valued(state)
 
     def predict(self, memory: State) -> State:
         """To first order in the change of (G, U), by the derivatives that belong to the last answer."""
@@ -326,19 +355,20 @@ class _Cells(_Problems):
         state["xi"] = state["load"][:, :, None, None] + self.cell.grid.gradient(state["w"])[:, 0]
         return self.valued(state)
 
-    def _residual(self, state: State) -> tuple[Array, Array]:
+    def residual(self, state: State) -> State:
         """The functional v -> - int (j - outer) . grad v, and the gap G - <xi>."""
         flux = state["j"] if self.cell.bc != "neumann" else state["j"] - state["outer"][:, :, None, None]
         gap = np.zeros_like(self.G) if self.forced else self.G - self._average(state["xi"], "gradient")
-        return -self.cell.grid.divergence(flux[:, None]), gap
+        return {"r": -self.cell.grid.divergence(flux[:, None]), "gap": gap}
 
     def merit(self, state: State, diagonal: Array) -> Array:
         """r . P^-1 r plus the energy that closes the gap; infinite where the law is not finite."""
-        r, gap = self._residual(state)
+        r, gap = state["r"], state["gap"]
         finite = np.isfinite(r).reshape(len(r), -1).all(axis=1)
-        r[~finite] = 0.0
-        rho = dot(r, self.cell.grid.preconditioner(diagonal)(r.copy()))[:, 0]
-        rho = np.maximum(rho, 0.0) + (diagonal * gap**2).sum(axis=1) * self.cell.grid.length**self.cell.dim
+        if not finite.all():
+            r = np.where(finite.reshape(-1, *(1,) * (r.ndim - 1)), r, 0.0)
+        rho = np.maximum(dot(r, self.cell.grid.preconditioner(diagonal)(r))[:, 0], 0.0)
+        rho += (diagonal * gap**2).sum(axis=1) * self.cell.grid.length**self.cell.dim
         return np.where(finite, rho, np.inf)
 
     def measure(self, state: State) -> State:
@@ -359,11 +389,17 @@ class _Cells(_Problems):
         """Newton's step in all unknowns, and the linear iterations it took."""
         return self._apart(_Cells._direction, state, balance)
 
-    def answer(self, state: State) -> State:
+    def answer(self, state: State, balance: State) -> State:
         """Flux, consistent tangent, and what a neighbouring problem starts from."""
-        balance = self.measure(state)
-        self.refuse_non_elliptic(balance)
         return self._apart(_Cells._answer, state, balance)
+
+    def guess(self, memory: State) -> State:
+        """The micro fields of the last tangent as ``_answer`` wants them, before their means were normalised."""
+        d, load = self.cell.dim, memory["d_load"]
+        w = np.empty_like(memory["d_w"])
+        w[:, :d] = np.einsum("bk...,bkj->bj...", memory["d_w"][:, :d], np.linalg.inv(load[..., :d]))
+        w[:, d] = memory["d_w"][:, d] - np.einsum("bj...,bj->b...", w[:, :d], load[..., d])
+        return {"guess": w}
 
     def _apart(self, action: Callable, state: State, balance: State) -> State:
         """Symmetric tangents and others take different iterations: a batch that holds both is cut in two."""
@@ -377,29 +413,26 @@ class _Cells(_Problems):
         return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
     def _direction(self, state: State, balance: State, symmetric: bool) -> State:
-        grid, d, tangent = self.cell.grid, self.cell.dim, balance["tangent"]
-        mean = as_matrices(tangent.mean(axis=(2, 3)), d)
-        r, gap = self._residual(state)
+        grid, d, tangent, mean = self.cell.grid, self.cell.dim, balance["tangent"], balance["mean"]
+        r, gap = state["r"], state["gap"]
         relative = np.minimum(0.01, balance["merit"] / balance["energy"])
         b, target = r, np.maximum(relative * balance["merit"], 0.1 * balance["target"])[:, None]
         if not self.forced:
             b = np.concatenate([r, -grid.load(tangent - as_components(mean, tangent.shape[1]))], axis=1)
-            needed = relative[:, None] * balance["low"][:, None] * balance["diagonal"] * grid.length**d
-            target = np.concatenate(
-                [target, 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))], axis=1
-            )
-        w, *_, iterations = self._solve(tangent, balance, b, target, symmetric)
-        step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap)}
+            needed = (relative * balance["low"])[:, None] * balance["diagonal"] * grid.length**d
+            loads = 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))
+            target = np.concatenate([target, loads], axis=1)
+        w, _, iterations = self._solve(tangent, balance, b, target, symmetric)
         gradient = grid.gradient(w)
+        step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap), "xi": gradient[:, 0]}
         if not self.forced:
             shape = self._average(gradient, "gradient")  # (B, 1 + d, d)
             response = np.eye(d) + shape[:, 1:].swapaxes(1, 2)
-            step["load"] = np.linalg.solve(response, (gap - shape[:, 0])[..., None])[..., 0]
-            step["w"] = step["w"] + np.einsum("bj...,bj->b...", w[:, 1:], step["load"])[:, None]
+            load = np.linalg.solve(response, (gap - shape[:, 0])[..., None])[..., 0]
+            step["load"], step["w"] = load, step["w"] + np.einsum("bj...,bj->b...", w[:, 1:], load)[:, None]
+            step["xi"] = step["xi"] + load[:, :, None, None] + np.einsum("bj...,bj->b...", gradient[:, 1:], load)
             if self.cell.bc == "neumann":
-                step["outer"] = np.einsum("bij,bj->bi", mean, step["load"])
-        weights = np.concatenate([np.ones((len(gap), 1)), step["load"]], axis=1)[:, : w.shape[1]]
-        step["xi"] = step["load"][:, :, None, None] + np.einsum("bj...,bj->b...", gradient, weights)
+                step["outer"] = np.einsum("bij,bj->bi", mean, load)
         return step | {"iterations": iterations.max(axis=1)}
 
     def _tangent_target(self, balance: State, symmetric: bool) -> Array:
@@ -420,28 +453,25 @@ class _Cells(_Problems):
 
     def _answer(self, state: State, balance: State, symmetric: bool) -> State:
         cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
-        tangent, volume = balance["tangent"], grid.length**d
-        mean = as_matrices(tangent.mean(axis=(2, 3)), d)
+        tangent, mean, volume = balance["tangent"], balance["mean"], grid.length**d
         b = -grid.load(tangent - as_components(mean, tangent.shape[1]))
         target = self._tangent_target(balance, symmetric)
         sensitive = bool(state["dj_du"].any())
         if sensitive:  # one more direction: how the micro field follows U
             b = np.concatenate([b, -grid.divergence(state["dj_du"][:, None])], axis=1)
             strength = (np.square(state["dj_du"]).mean(axis=(2, 3)) / balance["diagonal"]).sum(axis=1, keepdims=True)
-            target = np.concatenate(
-                [target, (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength], axis=1
-            )
-        start = state["d_w"][:, : b.shape[1]].copy() if self.forced and "d_w" in state else None
+            last = (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength
+            target = np.concatenate([target, last], axis=1)
+        start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
         w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
-        gradient = grid.gradient(w)
-        moving = multiply(tangent, gradient)
-        moving[:, :d] += columns(tangent, d)
-        gradient[:, :d] += np.eye(d)[:, :, None, None]
-        if sensitive:
-            moving[:, d] += state["dj_du"]
+        energy_form = cell.energy_form(symmetric)
+        caused = np.zeros((count, d, b.shape[1]))  # mean gradients of the responses
+        caused[..., :d] = np.eye(d)
+        if not self.forced:
+            gradient = grid.gradient(w)
+            caused += self._average(gradient, "gradient").swapaxes(1, 2)
         flux = self._average(state["j"], "flux")
-        caused = self._average(gradient, "gradient").swapaxes(1, 2)  # (B, d, d or d + 1)
-        if cell.energy_form(symmetric):  # as in ``cell``: made quadratically accurate by the residuals
+        if energy_form:  # as in ``cell``: made quadratically accurate by the residuals
             correction = dot_matrix(b, w) + dot_matrix(w, r)
             correction = (correction + correction.swapaxes(1, 2)) / (2 * volume)
             whole = np.concatenate([mean, state["dj_du"].mean(axis=(2, 3))[:, :, None]], axis=2)[..., : b.shape[1]]
@@ -452,24 +482,24 @@ class _Cells(_Problems):
                 caused[..., :d] = np.linalg.solve(mean, compliance)
             else:
                 rates = whole - correction[:, :d]
-                flux = flux - dot_matrix(w[:, :d], self._residual(state)[0])[..., 0] / volume
+                flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / volume
         else:
+            moving = multiply(tangent, grid.gradient(w) if self.forced else gradient)
+            moving[:, :d] += columns(tangent, d)
+            if sensitive:
+                moving[:, d] += state["dj_du"]
             felt = self._average(moving, "flux").swapaxes(1, 2)
             rates = np.linalg.solve(caused[..., :d].swapaxes(1, 2), felt[..., :d].swapaxes(1, 2)).swapaxes(1, 2)
             rates = np.concatenate([rates, felt[..., d:] - rates @ caused[..., d:]], axis=2)
-        d_load = np.zeros((count, d, d + 1))
+        # Per unit of G and of U: the load and the field that go with it.
+        d_load, d_w, d_u = np.zeros((count, d, d + 1)), np.zeros((count, d + 1, *w.shape[2:])), np.zeros((count, d))
         d_load[..., :d] = np.linalg.inv(caused[..., :d])
         if sensitive:
             d_load[..., d:] = -d_load[..., :d] @ caused[..., d:]
-        d_w = np.einsum("bj...,bjk->bk...", w[:, :d], d_load)
-        d_u = np.zeros((count, d))
-        if sensitive:
-            d_w[:, d] += w[:, d]
-            d_u = rates[..., d]
-        outer = np.einsum("bij,bjk->bik", mean, d_load) if cell.bc == "neumann" else np.zeros_like(d_load)
-        residual = np.sqrt(
-            np.divide(balance["merit"], balance["energy"], out=np.zeros(count), where=balance["energy"] > 0)
-        )
+            d_w[:, d], d_u = w[:, d], rates[..., d]
+        d_w += np.einsum("bj...,bjk->bk...", w[:, :d], d_load)
+        outer = mean @ d_load if cell.bc == "neumann" else np.zeros_like(d_load)
+        residual = np.sqrt(balance["merit"] / np.maximum(balance["energy"], np.finfo(float).tiny))
         answer = {"flux": flux, "d_du": d_u, "d_dgrad": rates[..., :d], "iterations": iterations.max(axis=1)}
         kept = {name: state[name] for name in ("load", "w", "outer")}
         return answer | kept | {"residual": residual, "d_load": d_load, "d_w": d_w, "d_outer": outer}
@@ -484,8 +514,8 @@ class _Line(_Problems):
         return np.tensordot(field, weights, axes=2)
 
     def start(self) -> State:
-        state = self.valued({"xi": np.zeros((len(self.G), 1, *self.law.shape)) + self.G[:, :, None, None]})
-        return state | {"c": self._average(state["j"])}
+        xi = np.zeros((len(self.G), 1, *self.law.shape)) + self.G[:, :, None, None]
+        return self.valued({"xi": xi, "c": self._average(self.law(xi)["j"])})
 
     def predict(self, memory: State) -> State:
         change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
@@ -493,11 +523,11 @@ class _Line(_Problems):
         state["xi"] = memory["xi"] + np.einsum("bk...,bk->b...", memory["d_xi"], change)[:, None]
         return self.valued(state)
 
-    def _residual(self, state: State) -> tuple[Array, Array]:
-        return state["c"][:, :, None, None] - state["j"], self.G - self._average(state["xi"])
+    def residual(self, state: State) -> State:
+        return {"r": state["c"][:, :, None, None] - state["j"], "gap": self.G - self._average(state["xi"])}
 
     def merit(self, state: State, diagonal: Array) -> Array:
-        r, gap = self._residual(state)
+        r, gap = state["r"], state["gap"]
         with np.errstate(over="ignore", invalid="ignore"):
             merit = (np.square(r).mean(axis=(2, 3)) / diagonal + diagonal * gap**2)[:, 0] * self.cell.grid.length
         return np.where(np.isfinite(merit), merit, np.inf)
@@ -508,14 +538,15 @@ class _Line(_Problems):
         return balance | {"merit": self.merit(state, balance["diagonal"]), "target": target}
 
     def direction(self, state: State, balance: State) -> State:
-        inverse, (r, gap) = 1 / balance["tangent"], self._residual(state)
+        inverse, r, gap = 1 / balance["tangent"], state["r"], state["gap"]
         c = (gap - self._average(r * inverse)) / self._average(inverse)
         xi = (r + c[:, :, None, None]) * inverse
         return {"c": c, "xi": xi, "iterations": np.zeros(len(self.G), dtype=int)}
 
-    def answer(self, state: State) -> State:
-        balance = self.measure(state)
-        self.refuse_non_elliptic(balance)
+    def guess(self, memory: State) -> State:
+        return {}
+
+    def answer(self, state: State, balance: State) -> State:
         inverse = 1 / balance["tangent"]
         d_dgrad = 1 / self._average(inverse)
         d_du = self._average(state["dj_du"] * inverse) * d_dgrad
@@ -524,9 +555,7 @@ class _Line(_Problems):
         d_xi = (rates[:, 0, :, None, None] - own) * inverse
         flux = state["c"] + self.direction(state, balance)["c"]
         count = len(flux)
-        residual = np.sqrt(
-            np.divide(balance["merit"], balance["energy"], out=np.zeros(count), where=balance["energy"] > 0)
-        )
+        residual = np.sqrt(balance["merit"] / np.maximum(balance["energy"], np.finfo(float).tiny))
         answer = {"flux": flux, "d_du": d_du, "d_dgrad": d_dgrad[:, :, None], "iterations": np.zeros(count, dtype=int)}
         return answer | {"residual": residual, "c": state["c"], "xi": state["xi"], "d_c": rates, "d_xi": d_xi}
 
@@ -572,7 +601,7 @@ class Law:
 
     def refuse(self, values: State) -> None:
         """Name the first place where the law is not finite."""
-        for name in VALUES:
+        for name in LAW:
             bad = ~np.isfinite(values[name])
             if bad.any():
                 k, _, g, e = np.argwhere(bad)[0]

@@ -104,6 +104,8 @@ def is_symmetric(a: Array) -> Array:
     if a.shape[1] == 1:
         return np.ones(len(a), dtype=bool)
     d = math.isqrt(a.shape[1])
+    if all(np.array_equal(a[:, i * d + j], a[:, j * d + i]) for i in range(d) for j in range(i)):
+        return np.ones(len(a), dtype=bool)
     skew, size = np.zeros(len(a)), np.abs(a).reshape(len(a), -1).max(axis=1)
     for i, j in zip(*np.tril_indices(d, -1), strict=True):
         skew = np.maximum(skew, np.abs(a[:, i * d + j] - a[:, j * d + i]).reshape(len(a), -1).max(axis=1))
@@ -114,6 +116,7 @@ def smallest_eigenvalue(tensor: Array) -> Array:
     """Of the symmetric parts of tensors (B, d, d, P): (B, P)."""
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
         half_trace, half_gap = (tensor[:, 0, 0] + tensor[:, 1, 1]) / 2, (tensor[:, 0, 0] - tensor[:, 1, 1]) / 2
-        return half_trace - np.hypot(half_gap, (tensor[:, 0, 1] + tensor[:, 1, 0]) / 2)
+        off = (tensor[:, 0, 1] + tensor[:, 1, 0]) / 2
+        return half_trace - np.sqrt(half_gap * half_gap + off * off)
     symmetric = (tensor + tensor.swapaxes(1, 2)) / 2
     return np.linalg.eigvalsh(np.moveaxis(symmetric, (1, 2), (-2, -1)))[..., 0]
