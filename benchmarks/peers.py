@@ -64,6 +64,80 @@ def scikit_fem_superlu(a: Callable, x: Array, n: int) -> Array:
     return tensors
 
 
+class NonlinearScikitFem(ScikitFem):
+    """A nonlinear periodic Q1 cell by Newton's method: assemble, factorise, one right-hand side, until it stands still."""
+
+    def __init__(self, n: int) -> None:
+        import skfem
+        from skfem.helpers import dot, grad, mul
+
+        super().__init__(2, n)
+        self.force = skfem.LinearForm(lambda v, w: dot(w.j, grad(v)))
+        self.size = skfem.LinearForm(lambda v, w: np.abs(dot(w.j, grad(v))))
+        self.jacobian = skfem.BilinearForm(lambda u, v, w: dot(mul(w.dj, grad(u)), grad(v)))
+        self.y2 = self.y.reshape(2, 1, -1)
+
+    def law(self, law: Callable, x: Array, u: float, xi: Array) -> tuple[Array, ...]:
+        shape = self.y.shape[1:]
+        parts = law(x[:, None, None], self.y2, np.full((1, 1), u), xi.reshape(2, 1, -1))
+        return tuple(np.asarray(part).reshape(*part.shape[:-2], *shape) for part in parts)
+
+    def answer(self, law: Callable, x: Array, u: float, G: Array, w: Array, tol: float) -> tuple[Array, Array, Array]:
+        """Averaged flux, its derivatives in u and G; w (nodes,) is where to start, and is updated."""
+        basis, dx = self.basis, self.basis.dx
+        while True:
+            xi = G[:, None, None] + basis.interpolate(w).grad
+            j, dj_du, dj = self.law(law, x, u, xi)
+            residual = self.force.assemble(basis, j=j)
+            lu = splu(self.jacobian.assemble(basis, dj=dj)[1:, 1:].tocsc(), **SYMMETRIC)
+            if np.linalg.norm(residual) <= tol * np.linalg.norm(self.size.assemble(basis, j=j)):
+                break
+            w[1:] -= lu.solve(residual[1:])
+        loads = [self.force.assemble(basis, j=part) for part in (dj[:, 0], dj[:, 1], dj_du)]
+        response = -lu.solve(np.stack(loads, axis=1)[1:])
+        flux, rates = (j * dx).sum(axis=(1, 2)), []
+        for k, direct in enumerate((dj[:, 0], dj[:, 1], dj_du)):
+            moved = basis.interpolate(np.concatenate([[0.0], response[:, k]])).grad
+            rates.append(((direct + np.einsum("ij...,j...->i...", dj, moved)) * dx).sum(axis=(1, 2)))
+        return flux, rates[2], np.stack(rates[:2], axis=1)
+
+
+def scikit_fem_nonlinear(law: Callable, source: float, cells: int, n: int, warm: bool, tol: float = 1e-8) -> Array:
+    """The nonlinear HMM the obvious way: a Newton loop around one cell at a time, from w = 0 or, ``warm``, its last field."""
+    import skfem
+    from skfem.helpers import dot, grad, mul
+
+    from benchmarks.problems import macro_mesh
+
+    micro = NonlinearScikitFem(n)
+    basis = skfem.Basis(macro_mesh(cells), skfem.ElementTriP1(), quadrature=(np.full((2, 1), 1 / 3), np.array([0.5])))
+    force = skfem.LinearForm(lambda v, w: dot(w.flux, grad(v)) - w.f * v)
+    tangent = skfem.BilinearForm(lambda u, v, w: dot(mul(w.A, grad(u)) + w.B * u, grad(v)))
+    x, boundary = np.asarray(basis.global_coordinates())[:, :, 0], basis.get_dofs()
+    U, w, before = np.zeros(basis.N), np.zeros((x.shape[1], micro.basis.N)), np.inf
+    load = skfem.LinearForm(lambda v, w: source * v).assemble(skfem.Basis(basis.mesh, basis.elem))
+    inner = np.setdiff1d(np.arange(basis.N), boundary)
+    damping, start, step = 1.0, U, np.zeros(basis.N)
+    while True:
+        state = basis.interpolate(U)
+        if not warm:
+            w[:] = 0.0
+        answers = [
+            micro.answer(law, x[:, k], state.value[k, 0], state.grad[:, k, 0], w[k], tol) for k in range(x.shape[1])
+        ]
+        flux, B, A = (np.stack(part, axis=-1)[..., None] for part in zip(*answers, strict=True))
+        residual = force.assemble(basis, flux=flux, f=np.zeros((x.shape[1], 1))) - load
+        norm = np.linalg.norm(residual[inner])
+        if norm <= 10 * tol * np.linalg.norm(load[inner]):
+            return U
+        if norm >= before:
+            damping /= 2
+        else:
+            start, damping, before = U, 1.0, norm
+            step = skfem.solve(*skfem.condense(tangent.assemble(basis, A=A, B=B), -residual, D=boundary))
+        U = start + damping * step
+
+
 def scikit_fem_pyamg(a: Callable, dim: int, n: int, rtol: float) -> tuple[Array, dict[str, float]]:
     """One cell; also the seconds that multigrid and CG took without mesh, basis and assembly."""
     cell = ScikitFem(dim, n)

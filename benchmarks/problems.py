@@ -63,6 +63,17 @@ class Pixels:
         return self.values[tuple(np.floor((y + 0.5) * self.n).astype(int) % self.n)]
 
 
+def stiffening(x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array, Array]:
+    """The flux law ``graded`` e^u (1 + |xi|^2)^(1/2) xi with its derivatives in u and xi."""
+    root = np.sqrt(1 + (xi * xi).sum(axis=0))
+    c = graded(x, y) * np.exp(u)
+    j = c * root * xi
+    return j, j, c * root * np.eye(2)[:, :, None, None] + (c / root) * xi[:, None] * xi
+
+
+HEAT = 20.0  # source of the nonlinear problem: gradients of order one
+
+
 # -- the macro problem ---------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +116,26 @@ def converged_tensors(x: Array, n: int = 24) -> Array:
 @lru_cache(maxsize=4)
 def converged_macro(cells: int = 32) -> Array:
     return macro_solve(converged_tensors(macro_points(cells)), cells)
+
+
+def nonlinear_solution(cells: int, adaptive: bool = True, **cell):
+    """P1 solution of -div sigma(x, U, grad U) = HEAT, U = 0 on the boundary, sigma that of ``stiffening`` cells."""
+    import skfem
+
+    import hmm_core as hmm
+
+    basis = hmm.macro_basis(macro_mesh(cells), skfem.ElementTriP1())
+    closure = hmm.NonlinearCellClosure(stiffening, hmm.CellProblem(dim=2, **cell), adaptive=adaptive)
+    return hmm.solve_elliptic(basis, closure, HEAT)
+
+
+def nonlinear_macro(cells: int, **cell) -> Array:
+    return nonlinear_solution(cells, **cell).u
+
+
+@lru_cache(maxsize=4)
+def converged_nonlinear(cells: int = 32) -> Array:
+    return nonlinear_macro(cells, n=20, scheme="fourier", tol=1e-10)
 
 
 @lru_cache(maxsize=1)

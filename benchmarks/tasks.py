@@ -60,6 +60,8 @@ class Task:
 def tasks(quick: bool = False) -> dict[str, Task]:
     """All tasks; ``quick`` makes them small enough to look at the machinery, not at the numbers."""
     result = {"hmm": whole_hmm(8 if quick else 32), "cells": many_cells(64 if quick else 1024)}
+    size = (4, 8) if quick else (32, 16)
+    result |= {"nonlinear": nonlinear_hmm(*size), "effort-nonlinear": nonlinear_effort(*size)}
     for n in (32,) if quick else (64, 128, 256, 512):
         result |= {f"cell2d-{name}-{n}": one_cell(2, n, name) for name in ("smooth", "disk")}
     for n in (8,) if quick else (32, 64):
@@ -180,6 +182,59 @@ def _converged(medium: Callable, x: Array | None, **cell: Any) -> Array:
     import hmm_core as hmm
 
     return hmm.CellProblem(**cell, tol=1e-12).effective_tensor(medium, x=x)
+
+
+# -- nonlinear -----------------------------------------------------------------------------------------------------------
+
+
+def _nonlinear(cells: int, **cell: Any) -> Callable[[], Array]:
+    import skfem  # noqa: F401  imported before the count starts
+
+    import hmm_core.macro  # noqa: F401
+
+    return partial(problems.nonlinear_macro, cells, **cell)
+
+
+def _nonlinear_peer(cells: int, n: int, warm: bool) -> Callable[[], Array]:
+    from benchmarks import peers
+
+    return partial(peers.scikit_fem_nonlinear, problems.stiffening, problems.HEAT, cells, n, warm)
+
+
+def nonlinear_hmm(cells: int, n: int) -> Task:
+    return Task(
+        f"Nonlinear HMM: {2 * cells**2} sampling points, cells n={n}, the whole dialogue",
+        {
+            f"hmm_core Q1 n={n}": Contender(partial(_nonlinear, cells, n=n), ours=True),
+            "hmm_core Fourier n=8": Contender(partial(_nonlinear, cells, n=8, scheme="fourier"), ours=True),
+            f"one cell at a time, scikit-fem + SuperLU, Q1 n={n}": Contender(
+                partial(_nonlinear_peer, cells, n, False), aim=20
+            ),
+            f"the same from the last micro fields, Q1 n={n}": Contender(partial(_nonlinear_peer, cells, n, True)),
+        },
+        error=lambda u: problems.l2_relative(u, problems.converged_nonlinear(cells), cells),
+        note="The peer has the same consistent tangent, reuses mesh, basis and ordering, and stops at a residual of 1e-7. "
+        "Error: relative L2 distance of U to Fourier n=20 on the same macro mesh.",
+    )
+
+
+def _effort(cells: int, n: int, adaptive: bool) -> Callable[[], Quantity]:
+    def measure() -> Quantity:
+        history = problems.nonlinear_solution(cells, adaptive, n=n).history
+        return Quantity(sum(turn.iterations for turn in history), "micro iterations")
+
+    return measure
+
+
+def nonlinear_effort(cells: int, n: int) -> Task:
+    return Task(
+        "The same dialogue: micro iterations with and without adapting the effort to the macro residual",
+        {
+            f"{name}, Q1 n={n}": Contender(partial(_effort, cells, n, adaptive), ours=True)
+            for name, adaptive in (("adaptive", True), ("every turn from the affine field to 1e-8", False))
+        },
+        compare=False,
+    )
 
 
 # -- (c) one cell --------------------------------------------------------------------------------------------------------

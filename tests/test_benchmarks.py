@@ -37,6 +37,19 @@ def test_whole_hmm_solves_the_same_problem(task, contender):
     assert task.error(answer(contender)) < 1e-4
 
 
+def test_nonlinear_contenders_of_one_grid_agree():
+    task = TASKS["nonlinear"]
+    ours, spectral, cold, warm = (answer(contender) for contender in task.contenders.values())
+    assert problems.l2_relative(ours, cold, 4) < 1e-7
+    assert problems.l2_relative(warm, cold, 4) < 1e-7
+    assert task.error(spectral) < 1e-5 < task.error(ours) < 1e-2
+
+
+def test_adapting_the_effort_saves_micro_iterations():
+    adaptive, stubborn = (answer(contender).value for contender in TASKS["effort-nonlinear"].contenders.values())
+    assert 0 < adaptive < 0.7 * stubborn
+
+
 def test_small_eps_and_a_resolved_solution_approach_the_homogenized_one():
     far, near = (TASKS["eps-dns"].error(answer(c)) for c in TASKS["eps-dns"].contenders.values())
     assert near < 0.7 * far < 0.05
