@@ -36,7 +36,8 @@ LEAST = 1e-6  # smallest tolerance: differences of macro solutions are known to 
 TRIALS = 12  # verifications after which the best one so far is taken
 UNKNOWNS = 2**21  # of all cell problems of one pilot together
 SIZES = (*np.arange(4, 16) / 4, *np.arange(8, 16) / 2, 8.0, 9.0, 10.0, 11.0, 12.0)  # where the period is unknown
-GRIDS = (*range(2, 13), 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192, 256)  # elements per period of pilots
+# Elements per period that are tried. No others: on interfaces, n between two good grids can be a bad one.
+GRIDS = (*range(2, 13), *range(14, 25, 2), *range(28, 41, 4), 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 MESHES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 16384)
 
 
@@ -153,7 +154,7 @@ def plan(
         families += [family for cell in exact_enough if (family := _pilot(cell, law, levels.pilot, SMALL * tol))]
         if best := _search(families, levels, law, tol):
             return _described(best, families, levels, law, tol)
-    reached = min((family.predict(norm)[1].min() for family in families), default=math.inf)
+    reached = min((family.predict(norm)[0].min() for family in families), default=math.inf)
     raise ConvergenceError(
         f"tol={tol!r} in norm={norm!r} needs more than the allowed grids: the samples that were tried are wrong by "
         f"{reached:.1e} at least. Pass other cells=, a larger tol=, or frozen=True if the medium is known at frozen x"
@@ -395,25 +396,24 @@ class _Family:
     distinct: float  # cell problems per sampling point; 0: one for all of them
     trials: "list[_Trial]" = field(default_factory=list)
 
-    def predict(self, norm: str) -> tuple[Array, Array, Array]:
-        """All n; for every (R, n) the error of the law, and the cosine of its angle with the macro error.
+    def predict(self, norm: str) -> tuple[Array, Array]:
+        """For all (R, n) of the pilots, the error of the law and the cosine of its angle with the macro error.
 
-        The law is the sum of what pilots saw (between their grids, the largest of all that are finer), scaled as the
-        trials say; where there was a trial, what it found. In energy the macro error is orthogonal to all that the law
-        can do on the macro mesh; in other norms the angle is taken as 0 until a trial knows it.
+        The law is the sum of what the pilots saw, scaled as the trials say; where there was a trial, what it found. In
+        energy the macro error is orthogonal to all that a law can do on the macro mesh; in other norms the two are taken
+        to add up until a trial knows the angle.
         """
-        n = np.arange(self.grids[0], self.grids[-1] + 1)
-        micro = np.maximum.accumulate(self.micro[::-1])[::-1][np.searchsorted(self.grids, n)]
-        micro[self.grids - n[0]] = self.micro
-        law = self.sample[:, None] + micro
+        law = self.sample[:, None] + self.micro
         cosine = np.full(law.shape, 0.0 if norm == "energy" else 1.0)
-        found = {(np.searchsorted(self.sizes, t.cell.size), t.cell.n - n[0]): t for t in self.trials}
+        found = {
+            (np.searchsorted(self.sizes, t.cell.size), np.searchsorted(self.grids, t.cell.n)): t for t in self.trials
+        }
         if found:
             law *= np.exp(np.mean([np.log(max(t.law, 1e-12) / law[at]) for at, t in found.items()]))
             cosine[:] = np.mean([t.cosine for t in self.trials])
             for at, t in found.items():
                 law[at], cosine[at] = t.law, t.cosine
-        return n, law, cosine
+        return law, cosine
 
 
 def _pilot(cell: CellProblem, law: _Law, level: _Level, small: float) -> _Family | None:
@@ -498,15 +498,15 @@ def _search(families: list[_Family], levels: _Levels, law: _Law, tol: float) -> 
 
 def _cheapest(family: _Family, levels: _Levels, aim: float, below: float) -> tuple[float, int, CellProblem, _Family]:
     """(cost, N, cell, family) of least cost among the choices predicted within ``aim`` that have not been verified."""
-    n, law, cosine = family.predict(levels.norm)
+    n, (law, cosine) = family.grids, family.predict(levels.norm)
     meshes, macro, samples, unknowns = levels.table()
     square = aim**2 - law**2 * (1 - cosine**2)
     room = np.sqrt(np.maximum(square, 0)) - cosine * law  # for the macro term
     k = np.searchsorted(-macro, -np.maximum(room, 0))  # the coarsest mesh that fits into it
     fits, k = (square > 0) & (room > 0) & (k < len(meshes)), np.minimum(k, len(meshes) - 1)
     cells = np.maximum(2, np.ceil(n * family.sizes[:, None] - 1e-9))
-    solves, iterations = np.maximum(1, samples[k] * family.distinct), np.interp(n, family.grids, family.iterations)
-    cost = np.where(fits, work(family.cell.dim, cells, solves, iterations, unknowns[k]), math.inf)
+    solves = np.maximum(1, samples[k] * family.distinct)
+    cost = np.where(fits, work(family.cell.dim, cells, solves, family.iterations, unknowns[k]), math.inf)
     done = {(trial.N, trial.cell) for trial in family.trials}
     for at in zip(*np.unravel_index(np.argsort(cost, axis=None), cost.shape), strict=True):
         choice = int(meshes[k[at]]), replace(family.cell, n=int(n[at[1]]), size=float(family.sizes[at[0]]))

@@ -65,6 +65,7 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "06-resonance": ("ch06", "resonance_data", "resonance"),
     "06-micro": ("ch06", "micro_data", "micro"),
     "06-budget": ("ch06", "budget_data", "budget"),
+    "06-planner": ("ch06", "planner_data", "planner"),
 }
 
 

@@ -14,6 +14,7 @@ from hmm_core import (
     decompose_error,
     macro_basis,
     media,
+    plan,
     solve_elliptic,
 )
 from hmm_core.figures import Array, Data, canvas, rate_plot
@@ -334,4 +335,46 @@ def budget(data: Data) -> Any:
         ax.grid(axis="x", visible=False)
     axes[0].set_ylabel("error in energy, % of u⁰")
     axes[2].legend(loc="upper right", fontsize=8)
+    return figure
+
+
+# -- the planner, and what becomes of its plans --------------------------------------------------------------------------
+
+KINDS = {"dirichlet": [CellProblem(bc="dirichlet")], "any": None}
+
+
+def planner_data(tolerances: tuple[float, ...] = (0.2, 0.1, 0.05), eps: float = 1 / 200) -> Data:
+    """Plans for P2 elements, from Dirichlet samples and from all kinds: rows (N, R, n, predicted, achieved error, cost)."""
+    source, exact, gradient = (GRADED_PROBLEM[name] for name in ("source", "exact", "gradient"))
+    data = {"tolerance": np.array(tolerances)}
+    for kind, cells in KINDS.items():
+        rows = []
+        for tol in tolerances:
+            p = plan(GRADED, eps=eps, tol=tol, source=source, element=skfem.ElementTriP2(), cells=cells)
+            U = solve_elliptic(p.basis, p.closure, source)
+            error = U.error(exact, "energy", gradient=gradient, tensor=GRADED.effective) / GRADED_SIZE
+            rows.append([p.N, p.cell.size, p.cell.n, p.error, error, p.cost])
+        data[kind] = np.array(rows)
+    return data
+
+
+def planner(data: Data) -> Any:
+    figure, (left, right) = canvas(1, 2, figsize=(9.6, 3.9))
+    tol, looks = data["tolerance"], {"dirichlet": ("Dirichlet samples", ORANGE, "^"), "any": ("any kind", BLUE, "o")}
+    left.fill_between(tol, tol / 10, tol, color="0.9", label="tol/10 to tol")
+    for kind, (label, color, marker) in looks.items():
+        N, R, n, predicted, achieved, cost = data[kind].T
+        left.loglog(tol, predicted, color=color, label=f"{label}, predicted")
+        left.loglog(tol, achieved, color=color, marker=marker, ls="", label=f"{label}, achieved")
+        right.loglog(tol, cost, color=color, marker=marker, label=label)
+        below = {"xytext": (0, -14 if kind == "any" else 7), "textcoords": "offset points"}
+        for k in range(len(tol)):
+            right.annotate(f"1/{N[k]:.0f}, {R[k]:g}, {n[k]:.0f}", (tol[k], cost[k]), fontsize=8, ha="center", **below)
+    left.set(xlabel="tolerance", ylabel="error in energy, relative", title="what was promised, and kept")
+    right.set(xlabel="tolerance", ylabel="unknowns × iterations", title="what it costs, by H, δ/ε, n")
+    right.set(xlim=(0.7 * tol.min(), 1.4 * tol.max()), ylim=(0.3 * cost.min(), 3 * data["dirichlet"][:, 5].max()))
+    for ax in (left, right):
+        ax.set_xticks(tol, [f"{100 * t:g} %" for t in tol])
+        ax.minorticks_off()
+        ax.legend(fontsize=8)
     return figure
