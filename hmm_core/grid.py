@@ -17,7 +17,7 @@ T = t x ... x t (one small matrix t per axis). Only t depends on the boundary co
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -114,14 +114,16 @@ class _Grid:
     def _point_shape(self) -> tuple[int, ...]:
         return (len(self.reference),) * self.dim + (self.cells,) * self.dim
 
+    @lru_cache(maxsize=32)  # noqa: B019  grids are few, and live as long as the session anyway
     def window(self, size: float, window: str | tuple[str, float] = "box") -> Array:
-        """Averaging weights (G, E) of the tensor-product window: sum(weights * f) = <f>."""
+        """Averaging weights (G, E) of the tensor-product window: sum(weights * f) = <f>. Not to be written to."""
         line = window_weights(self.edges, self.reference, size, window)
         weights = np.ones(self._point_shape)
         for k in range(self.dim):
             shape = [1] * (2 * self.dim)
             shape[k], shape[self.dim + k] = line.shape
             weights = weights * line.reshape(shape)
+        weights.flags.writeable = False
         return weights.reshape(len(self.reference) ** self.dim, -1)
 
     def nodal_window(self, size: float, window: str | tuple[str, float] = "box") -> Array:
