@@ -14,15 +14,17 @@ Law = Callable[[Array, Array, float, Array], tuple[Array, Array, Array]]
 
 
 class Space:
-    r"""Finite elements of lowest order as five operations; the cell and the macro mesh are both such a space.
+    r"""Finite elements of lowest order as a few operations; the cell and the macro mesh are both such a space.
 
-    size      how many values a field has; ``free``: those of them that are not fixed
-    points    (d, P) points in which a law is asked, with weights (P,); ``nodes``: the places of the values of a macro field
-    value     field (size,) -> its values (P,) at the points;  ``gradient``: its gradients (d, P)
-    mean      (..., P) -> (...), the average over all points
-    force     fluxes j (d, P) -> the integrals of j . grad phi over the space, one for each of its functions phi
-    stiffness T (d, d, P), b (d, P) or None -> matrix of the integrals of (T grad psi + b psi) . grad phi
-    solve     matrix, right-hand side (size,) or (size, m) -> solution, zero where the field is fixed
+    size       how many values a field has; ``free``: those of them that no boundary condition fixes
+    points     (d, P), where a law is asked; ``nodes`` (d, size): the places of the values of a macro field
+    value      field (size,) -> its values (P,) at the points
+    gradient   field (size,) -> its gradients (d, P) at the points
+    mean       (..., P) -> (...), the average over all points
+    force      fluxes j (d, P) -> (size,), the integrals of j . grad phi, one for each function phi of the space
+    load       number f -> (size,), the integrals of f phi
+    stiffness  T (d, d, P), and b (d, P) or None -> the matrix of the integrals of (T grad psi + b psi) . grad phi
+    solve      matrix, right-hand side (size,) -> solution (size,), zero where the field is fixed
     """
 
     def __init__(self, basis: skfem.CellBasis, fixed: Array, owner: Array) -> None:
@@ -78,7 +80,6 @@ class Space:
         return sum(slope.T @ (self.weights * part) for slope, part in zip(self._slopes, j, strict=True))
 
     def load(self, f: float) -> Array:
-        """The integrals of f phi."""
         return self._value.T @ (self.weights * f)
 
     def stiffness(self, T: Array, b: Array | None = None) -> csr_matrix:

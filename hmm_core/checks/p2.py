@@ -11,10 +11,11 @@ from hmm_core.closure import ask as ask_closure
 
 
 def _inputs(x: Any, u: Any) -> tuple[Array, Array]:
-    """The reader's places x (d, K) and states u (K,)."""
+    """The reader's places x (d, K) and states u, one for all or (K,)."""
     x = array(x, "x, places in your domain,")
     require(x.ndim == 2 and x.shape[0] in (1, 2, 3), f"x should have shape (d, K), K places; it has shape {x.shape}.")
-    return x, array(np.broadcast_to(array(u, "u"), x.shape[1]) if np.ndim(u) == 0 else u, "u", (x.shape[1],))
+    u = array(u, "u")
+    return x, array(np.full(x.shape[1], u) if u.ndim == 0 else u, "u, states at your places,", (x.shape[1],))
 
 
 def _parts(value: Any, name: str, shapes: dict[str, tuple[int, ...]]) -> list[Array]:
@@ -74,9 +75,9 @@ def material(answer: Callable[..., Any], x: Array, u: Array = 1.0, period: float
     lowest = np.linalg.eigvalsh(np.moveaxis(T + T.swapaxes(0, 1), (0, 1), (-2, -1)) / 2).min()
     if not lowest > 0:
         fail(
-            f"your material does not resist in some direction: the smallest eigenvalue found is {lowest:.2g}, not positive."
+            f"your material does not conduct in some direction: the smallest eigenvalue found is {lowest:.2g}, not positive."
         )
-    if all(close(part, np.broadcast_to(part[..., :1], part.shape), 1e-12) for part in (T,)):
+    if close(T, np.broadcast_to(T[..., :1], T.shape), 1e-12):
         fail(
             "your material does not vary with y: there is nothing to average. Is it made of x where it should be of y?"
         )
