@@ -63,7 +63,7 @@ def weights(function: Callable[[Array, float, float], Array]) -> None:
     require(close(bell.sum(), 1.0), f"the shares for q = 1 add up to {bell.sum():.4g}, not to 1.")
     require(close(bell, bell[::-1]), "the window is symmetric about 0, and so are these elements; your shares are not.")
     for q, size in ((1, 2.25), (3, 1.87), (2, 3.0)):
-        match(of(q, size), _shares(edges, size, q), f"weights for size = {size}, q = {q}", rtol=1e-5)
+        match(of(q, size), _shares(edges, size, q), f"weights for size = {size}, q = {q}", rtol=1e-7)
     passed("nothing outside", "shares add up to 1", "cut elements count with their part", "q = 0, 1, 2, 3")
 
 
