@@ -392,6 +392,8 @@ class _Family:
     sample: Array
     grids: Array
     micro: Array
+    first: float  # the size for which micro was measured ...
+    both: Array  # ... and with it the whole error of the law, against n
     iterations: Array  # against n
     distinct: float  # cell problems per sampling point; 0: one for all of them
     trials: "list[_Trial]" = field(default_factory=list)
@@ -404,6 +406,7 @@ class _Family:
         to add up until a trial knows the angle.
         """
         law = self.sample[:, None] + self.micro
+        law[self.sizes == self.first] = self.both
         cosine = np.full(law.shape, 0.0 if norm == "energy" else 1.0)
         found = {
             (np.searchsorted(self.sizes, t.cell.size), np.searchsorted(self.grids, t.cell.n)): t for t in self.trials
@@ -450,11 +453,10 @@ def _pilot(cell: CellProblem, law: _Law, level: _Level, small: float) -> _Family
                 break
             sizes.append(size)
             sample.append(level.law(relative(micro.tensor, exact) - (errors[k] - limit)))
-    by_n = np.array([level.law(error - limit) for error in errors])
+    micro, both = (np.array([level.law(E) for E in some]) for some in (errors - limit, errors))
+    sample, micro, both = (np.maximum(column, 1e-14) for column in (sample, micro, both))
     distinct = 0.0 if solves[-1] == 1 else solves[-1] / x.shape[1]
-    return _Family(
-        cell, np.array(sizes), np.maximum(sample, 1e-14), grids, np.maximum(by_n, 1e-14), iterations, distinct
-    )
+    return _Family(cell, np.array(sizes), sample, grids, micro, first, both, iterations, distinct)
 
 
 # -- search and verification -------------------------------------------------------------------------------------------------
