@@ -169,8 +169,10 @@ class NonlinearCellClosure:
     Parameters
     ----------
     flux : law flux(x, y, u, xi) -> j, dj_du, dj_dxi (see ``laws``, which also makes one from j alone).
-    cell : ``CellProblem``, as for ``solve_nonlinear``. Its ``tol`` is the accuracy when none is asked for.
-    eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is.
+    cell : ``CellProblem``, as for ``solve_nonlinear``. Its ``tol`` is the accuracy when none is asked for; the macro solver
+        always asks, down to a tenth of its own tolerance.
+    eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is. The value U is that at x
+        in either case: what varies over the sample is the field that the cell problem finds.
     adaptive : False solves every question from the affine field, to the cell's own tolerance.
 
     Raises TypeError or ValueError for arguments of the wrong kind or a state that is not finite; what ``solve_nonlinear``
