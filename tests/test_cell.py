@@ -91,6 +91,15 @@ def test_line_filtered_value():
     assert cell.effective_tensor(lambda x, y: 1 / (2 + cos(y[0])))[0, 0] == pytest.approx(0.498456704617, abs=1e-12)
 
 
+@pytest.mark.parametrize("q", range(4))
+@pytest.mark.parametrize("length", (1.3, 2.5, 7.25))
+def test_line_filtered_by_every_order(q, length):
+    """Bessel functions in closed form (exact.cosine_cell), ten digits and more."""
+    cell = hmm.CellProblem(dim=1, n=16, size=length, window=("smooth", q), offset=0.3 / length)
+    found = cell.effective_tensor(lambda x, y: 1 / (2 + cos(y[0])))[0, 0]
+    assert found == pytest.approx(hmm.exact.cosine_cell(length, 0.3, q), rel=1e-10)
+
+
 @pytest.mark.parametrize("bc", BOUNDARIES)
 def test_line_corrector(bc):
     micro = hmm.CellProblem(dim=1, n=32, bc=bc).solve(lambda x, y: 1 / (2 + cos(y[0])))
@@ -433,6 +442,7 @@ def test_three_dimensional_medium_without_third_variable_is_two_dimensional():
         {"n": 16, "bc": "dirichlet", "buffer": 0.2},
         {"n": 16, "bc": "neumann"},
         {"n": 12, "scheme": "fourier"},
+        {"n": 8, "bc": "dirichlet", "window": ("smooth", 2), "buffer": 0.2, "equation": ("zero-order", 0.1)},
     ),
 )
 def test_one_batch_is_many_singles(kwargs):

@@ -136,7 +136,12 @@ ENVELOPE = [(R, f, s) for R in (1, 2, 3, 5, 10) for f in (0.25, 0.5, 0.75) for s
 
 @pytest.mark.parametrize(
     "kwargs, order",
-    (({"bc": "dirichlet"}, 1), ({"bc": "neumann"}, 1), ({"bc": "dirichlet", "window": ("smooth", 1)}, 2)),
+    (
+        ({"bc": "dirichlet"}, 1),
+        ({"bc": "neumann"}, 1),
+        ({"bc": "periodic"}, 1),  # not a whole number of periods
+        ({"bc": "dirichlet", "window": ("smooth", 1)}, 2),
+    ),
 )
 def test_resonance_term_against_eps_over_delta(kwargs, order):
     """The envelope: the largest error over fractional parts of the cell size and phases of the medium."""
