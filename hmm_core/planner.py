@@ -35,7 +35,8 @@ SMALL = 0.05  # an error that is this share of the tolerance need not be known b
 LEAST = 1e-6  # smallest tolerance: differences of macro solutions are known to 1e-8, and a share of it has to be seen
 TRIALS = 12  # verifications after which the best one so far is taken
 UNKNOWNS = 2**21  # of all cell problems of one pilot together
-SIZES = (*np.arange(4, 16) / 4, *np.arange(8, 16) / 2, 8.0, 9.0, 10.0, 11.0, 12.0)  # where the period is unknown
+# Sizes of samples, in periods, where the period is unknown; in the plane and in space, UNKNOWNS ends them earlier.
+SIZES = (*np.arange(4, 16) / 4, *np.arange(8, 16) / 2, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0, 20.0, 32.0, 48.0, 64.0, 96.0)
 # Elements per period that are tried. No others: on interfaces, n between two good grids can be a bad one.
 GRIDS = (*range(2, 13), *range(14, 25, 2), *range(28, 41, 4), 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 MESHES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 16384)
@@ -137,6 +138,8 @@ def plan(
     _check(a, eps, tol, norm, frozen, mesh, cells)
     mesh = mesh or _unit(getattr(a, "dim", None) or (cells[0].dim if cells else 2))
     coarsest = mesh(MESHES[0])
+    if not isinstance(coarsest, skfem.Mesh):
+        raise TypeError(f"mesh={mesh!r} returned {type(coarsest).__name__} for N=2, not a scikit-fem mesh")
     if any(cell.dim != coarsest.dim() for cell in cells or ()):
         raise ValueError(f"cells has dim={cells[0].dim}, but mesh(2) is {coarsest.dim()}D")
     element = element or _simplest(coarsest)
@@ -429,7 +432,8 @@ def _pilot(cell: CellProblem, law: _Law, level: _Level, small: float) -> _Family
             return None
         return problem.solve(law.a, x, law.slow, correctors=False)
 
-    first, found, steps = cell.size if cell.bc == "periodic" else 2.0, [], [math.inf]
+    least = getattr(law.a, "correlation_length", 0.0)  # smaller samples of a random medium are not representative
+    first, found, steps = cell.size if cell.bc == "periodic" else max(2.0, least), [], [math.inf]
     try:
         for n in GRIDS:
             if max(steps[-2:]) <= small or (micro := solve(n, first)) is None:
@@ -448,7 +452,7 @@ def _pilot(cell: CellProblem, law: _Law, level: _Level, small: float) -> _Family
     sizes, sample = [first], [level.law(limit)]
     if cell.bc != "periodic":
         sizes, sample, k = [], [], min(6, len(grids) - 1)
-        for size in SIZES:
+        for size in (size for size in SIZES if size >= least):
             if (sample and sample[-1] <= 2 * small) or (micro := solve(grids[k], size)) is None:
                 break
             sizes.append(size)

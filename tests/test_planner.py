@@ -149,6 +149,15 @@ def test_the_terms_are_those_of_decompose_error():
         assert plan.terms[name] == pytest.approx(terms[name], rel=0.5)
 
 
+def test_a_random_medium_with_its_law():
+    """Samples smaller than the correlation length, which would be warned of, are not tried."""
+    tiles = hmm.media.random_checkerboard(1.0, 2.0, tile=1.5, dim=1, rng=np.random.default_rng(1))
+    plan = hmm.plan(tiles, eps=1e-3, tol=0.1, source=1.0)
+    error, _ = achieved(plan, tiles, 1.0, "energy")
+    assert min(cell.size for _, cell, _, _ in plan.trials) >= 1.5
+    assert 0.01 <= error <= 0.1 and plan.error == pytest.approx(error, rel=0.2)
+
+
 def test_users_bring_their_mesh_element_and_boundary_data():
     """The L-shaped domain, whose corner costs a third of the order: H^(2/3), measured, not assumed."""
 
@@ -226,6 +235,7 @@ GOOD = {"a": layers(), "eps": 0.01, "tol": 0.05, "source": 1.0}
         ({"norm": "H2"}, ValueError, "norm='H2'"),
         ({"frozen": 1}, TypeError, "frozen=1"),
         ({"mesh": skfem.MeshLine()}, TypeError, "(?s)mesh=.*function of an integer"),
+        ({"mesh": lambda N: N}, TypeError, "mesh=.*returned int for N=2"),
         ({"mesh": lambda N: skfem.MeshLine()}, ValueError, "must refine with N"),
         ({"mesh": lambda N: skfem.MeshLine().refined(6)}, ValueError, "must refine with N"),
         ({"cells": []}, TypeError, r"cells=\[\]"),
