@@ -109,7 +109,9 @@ def test_public_names_exist_and_are_documented(name):
     assert len(text.split()) >= 3 and not text.startswith(f"{name}("), f"hmm_core.{name} has no docstring"
 
 
-@pytest.mark.parametrize("module", ["media", "exact", "macro", "compare", "figures", "demos", "checks"])
+@pytest.mark.parametrize(
+    "module", ["media", "exact", "macro", "errors", "planner", "compare", "figures", "demos", "checks"]
+)
 def test_functions_that_a_user_calls_are_documented(module):
     home = importlib.import_module(f"hmm_core.{module}")
     bare = [

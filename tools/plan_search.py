@@ -18,7 +18,7 @@ import numpy as np
 import skfem
 
 import hmm_core as hmm
-from hmm_core.errors import RICHER
+from hmm_core.errors import RICHER, Tabulated
 from hmm_core.planner import work
 
 ROOT = Path(__file__).parents[1]
@@ -63,16 +63,8 @@ class Problem:
         basis = self.basis(N)
         x = np.asarray(basis.global_coordinates()).reshape(cell.dim, -1)
         micro = cell.solve(self.given["a"], x, self.eps, correctors=False)
-        u = hmm.solve_elliptic(basis, hmm.ExactClosure(Known(micro.tensor)), self.given["source"])
+        u = hmm.solve_elliptic(basis, hmm.ExactClosure(Tabulated(micro.tensor)), self.given["source"])
         return self.error(u, N), work(cell.dim, cell.cells, micro.solves, float(np.mean(micro.iterations)), basis.N)
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    tensor: Array
-
-    def __call__(self, x: Array) -> Array:
-        return self.tensor
 
 
 # -- the problems --------------------------------------------------------------------------------------------------------

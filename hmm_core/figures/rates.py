@@ -179,6 +179,19 @@ def _long_resonance(data: Data) -> list[Row]:
     return [*rows, (label.format("ratio q5"), -3.0, tail_rate(data, "ratio_q5"), 0.5)]
 
 
+def _planner(data: Data) -> list[Row]:
+    rows = []
+    for kind in ("dirichlet", "any"):
+        predicted, achieved = data[kind][:, 3:5].T
+        worst = float((achieved / predicted)[np.abs(np.log(achieved / predicted)).argmax()])
+        largest = float((achieved / data["tolerance"]).max())
+        rows += [
+            (f"planner, {kind} samples: achieved over predicted", 1.0, worst, 0.1),
+            (f"planner, {kind} samples: achieved over tolerance", 0.55, largest, 0.45),  # between 1/10 and 1
+        ]
+    return rows
+
+
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
@@ -200,4 +213,5 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "06-modelling": _modelling_term,
     "06-resonance": _resonance_term,
     "06-micro": _micro_term,
+    "06-planner": _planner,
 }
