@@ -31,6 +31,7 @@ SHORTEST = 2.0**-10  # damping at which a step is given up
 FASTEST, SLOWEST = 0.1, 0.9  # factors by which continuation reduces the linear law that helps it
 MOST_LIFT = 1e-6  # of the tangent's size, where it degenerates
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
+ROUND_OFF = 8 * np.finfo(float).eps  # of the gradient: forces that large can be a sum of larger ones that cancel
 REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is infinite there is evaluated
 LAW = ("j", "dj_du", "dj_dxi")
 VALUES = (*LAW, "r", "gap")  # of a state; the rest are its unknowns
@@ -309,6 +310,7 @@ class _Problems:
             "low": np.maximum(low / strongest, LOWEST),
             "harmonic": np.maximum(harmonic, LOWEST),
             "energy": energy,
+            "round_off": ROUND_OFF**2 * (diagonal * xi).sum(axis=1) * self.cell.grid.length**d,
             "worst": worst,
         }
 
@@ -382,7 +384,7 @@ class _Cells(_Problems):
             for form in (True, False)
         ]
         share = np.where(quadratic, 0.1 * shares[0], shares[1]) / cell.grid.length**cell.dim
-        balance["target"] = balance["low"] * share * balance["energy"]
+        balance["target"] = np.maximum(balance["low"] * share * balance["energy"], balance["round_off"])
         return balance
 
     def direction(self, state: State, balance: State) -> State:
@@ -463,6 +465,8 @@ class _Cells(_Problems):
             last = (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength
             target = np.concatenate([target, last], axis=1)
         start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
+        if start is not None:
+            start[target == 0] = 0.0  # a law that does not depend on U here any more
         w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
         energy_form = cell.energy_form(symmetric)
         caused = np.zeros((count, d, b.shape[1]))  # mean gradients of the responses
@@ -534,7 +538,7 @@ class _Line(_Problems):
 
     def measure(self, state: State) -> State:
         balance = self.scales(state)
-        target = max(1e-3 * self.cell.tol, 1e-13) ** 2 * balance["energy"]
+        target = np.maximum(max(1e-3 * self.cell.tol, 1e-13) ** 2 * balance["energy"], balance["round_off"])
         return balance | {"merit": self.merit(state, balance["diagonal"]), "target": target}
 
     def direction(self, state: State, balance: State) -> State:

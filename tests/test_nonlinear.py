@@ -209,6 +209,25 @@ def test_a_potential_makes_the_tangent_symmetric(bc):
     assert (np.linalg.eigvalsh(np.moveaxis(with_potential, -1, 0)) > 0).all()
 
 
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("power", [2, 4])
+@pytest.mark.parametrize("mean", [0.0, 1e-12, 1e-9, 1e-6, 1e-3])
+def test_forces_at_rest_that_balance_to_almost_no_flux(dim, power, mean):
+    """j = a(y) |e|^(p-2) e, e = xi + grad psi: the micro field takes psi away, and what is left of j is round-off or little."""
+
+    def law(x, y, u, xi):
+        shift = np.stack([cos(y[0]) + 0 * u, *(0 * xi[1:])])
+        return PowerLaw(layers, power, delta=1.0)(x, y, u, xi + shift)
+
+    grad = mean * np.eye(dim)[:, :1]
+    cell = hmm.CellProblem(dim=dim, n=8, scheme="fourier", tol=1e-10)
+    micro = solve_nonlinear(cell, law, np.zeros((dim, 1)), np.zeros(1), grad)
+    plain = cell.effective_tensor(layers)  # where |e| << 1 the law is linear
+    np.testing.assert_allclose(micro.flux, plain @ grad, rtol=1e-5, atol=1e-15)
+    np.testing.assert_allclose(micro.d_dgrad[..., 0], plain, rtol=1e-5, atol=1e-15)
+    assert micro.newton.max() <= 12
+
+
 # -- invariants ------------------------------------------------------------------------------------------------------------
 
 
@@ -529,6 +548,26 @@ def test_memory_makes_the_next_question_cheaper():
     np.testing.assert_allclose(elsewhere.flux, closure(x + 0.1, u, grad).flux, rtol=1e-12)
 
 
+@pytest.mark.parametrize("bc", BOUNDARIES)
+def test_a_dependence_on_u_that_vanishes_at_one_point_is_forgotten(bc):
+    """The last field's derivative in u is no start for one that is zero: nothing but zero solves K w = 0."""
+
+    def law(x, y, u, xi):
+        hot, size = np.maximum(u, 0.0), 1 + (xi * xi).sum(axis=0)
+        a = wavy(x, y) * (1 + hot**2 * (1 + cos(y[0]) / 2))
+        tangent = a * (size * np.eye(2)[:, :, None, None] + 2 * xi[:, None] * xi)
+        return a * size * xi, wavy(x, y) * 2 * hot * (1 + cos(y[0]) / 2) * size * xi, tangent
+
+    closure = hmm.NonlinearCellClosure(law, hmm.CellProblem(n=20, bc=bc))
+    x, _, grad = states(2)
+    first = closure(x, np.ones(3), grad)
+    u = np.array([-1.0, 1.1, 0.9])
+    warm, cold = closure(x, u, grad, memory=first.memory), closure(x, u, grad)
+    assert warm.info["iterations"] < cold.info["iterations"]
+    np.testing.assert_allclose(warm.flux, cold.flux, rtol=1e-7)
+    assert not warm.d_du[:, 0].any() and warm.d_du[:, 1].all()
+
+
 def test_workers_get_their_slice_of_memory_and_answer_the_same():
     basis = hmm.macro_basis(skfem.MeshTri().refined(3), skfem.ElementTriP1())
     closure = pickle.loads(pickle.dumps(hmm.NonlinearCellClosure(PowerLaw(wavy, 3.0), hmm.CellProblem(n=6))))
@@ -602,6 +641,22 @@ def test_the_complex_step_refuses_what_is_not_analytic():
     law = WithDerivatives(lambda x, y, u, xi: wavy(x, y) * np.sqrt((np.abs(xi) ** 2).sum(axis=0)) * xi)
     with pytest.raises(ValueError, match=r"not analytic.*method='differences'"):
         law(*law_arguments(2))
+
+
+@pytest.mark.parametrize("p", [1.5, 3.0, 4.0])
+def test_a_power_law_by_complex_steps_may_start_at_rest(p):
+    """There |xi|^(p-2) xi has a tangent that is zero or infinite, which no difference finds."""
+
+    def j(x, y, u, xi):
+        return bumps(x, y) * (xi * xi).sum(axis=0) ** (p / 2 - 1) * xi
+
+    basis, cell = hmm.macro_basis(skfem.MeshTri().refined(2), skfem.ElementTriP1()), hmm.CellProblem(n=6)
+    by_steps, given = (
+        hmm.solve_elliptic(basis, hmm.NonlinearCellClosure(law, cell), 1.0)
+        for law in (WithDerivatives(j), PowerLaw(bumps, p))
+    )
+    np.testing.assert_allclose(by_steps.u, given.u, rtol=1e-9)
+    assert len(by_steps.history) == len(given.history)
 
 
 def test_quasilinear_laws_take_tensors_and_derivatives():
