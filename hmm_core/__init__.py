@@ -9,7 +9,7 @@
     closure           the dialogue (x, U, grad U) -> flux and its tangent
     macro             the four-phase loop on any scikit-fem mesh
     errors            the error of the method, split into its four terms
-    planner           mesh, sample and micro grid for a tolerance at least cost
+    pilots, planner   mesh, sample and micro grid for a tolerance at least cost
     compare           what one would use instead: DNS, homogenization, MsFEM
     figures, demos    what the notebooks show and move
     checks            what the exercises say to an answer
@@ -50,6 +50,7 @@ __all__ = [
     "macro_basis",
     "media",
     "nonlinear",
+    "pilots",
     "plan",
     "planner",
     "sampling",

@@ -27,7 +27,7 @@ FLOORS = [
     {"closure"},
     {"macro", "evolution", "balance"},
     {"errors", "compare"},
-    {"planner"},
+    {"pilots", "planner"},
     {"figures", "demos", "checks"},
 ]
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
@@ -110,7 +110,7 @@ def test_public_names_exist_and_are_documented(name):
 
 
 @pytest.mark.parametrize(
-    "module", ["media", "exact", "macro", "errors", "planner", "compare", "figures", "demos", "checks"]
+    "module", ["media", "exact", "macro", "errors", "pilots", "planner", "compare", "figures", "demos", "checks"]
 )
 def test_functions_that_a_user_calls_are_documented(module):
     home = importlib.import_module(f"hmm_core.{module}")

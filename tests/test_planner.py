@@ -15,7 +15,7 @@ import pytest
 import skfem
 
 import hmm_core as hmm
-from hmm_core import errors, planner
+from hmm_core import errors, pilots, planner
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -209,7 +209,7 @@ def test_relative_errors_of_tensors():
     A, E = rng.normal(size=(2, 2, 5)), rng.normal(size=(2, 2, 5))
     A = np.einsum("ijk,ljk->ilk", A, A) + np.eye(2)[:, :, None]
     L = np.moveaxis(np.linalg.cholesky(np.moveaxis(A, -1, 0)), 0, -1)
-    np.testing.assert_allclose(planner.relative(A + np.einsum("ijk,jlk,mlk->imk", L, E, L), A), E, atol=1e-12)
+    np.testing.assert_allclose(pilots.relative(A + np.einsum("ijk,jlk,mlk->imk", L, E, L), A), E, atol=1e-12)
 
 
 def test_work_counts_unknowns_iterations_and_the_factorisation():
@@ -256,7 +256,7 @@ def test_no_way_to_get_the_effective_tensor(monkeypatch):
     tiles = hmm.media.random_disks(10.0, radius=0.3, rng=np.random.default_rng(1))
     with pytest.raises(ValueError, match=r"effective=None.*random medium.*pass it"):
         hmm.plan(tiles, eps=0.01, tol=0.02, source=1.0)
-    monkeypatch.setattr(planner, "UNKNOWNS", 2**11)
+    monkeypatch.setattr(pilots, "UNKNOWNS", 2**11)
     with pytest.raises(hmm.ConvergenceError, match=r"effective=None.*no way to get A\* to 1.0e-04.*Pass effective="):
         hmm.plan(
             lambda x, y: 2 + waves(y[0]) * waves(np.sqrt(2) * y[0]), eps=0.01, tol=0.002, source=1.0, mesh=segments
