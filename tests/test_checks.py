@@ -91,6 +91,11 @@ def test_arrays_that_are_refused(answer, shape, says):
     assert str(failure.value).startswith("A ") and says in str(failure.value)
 
 
+def test_a_check_may_know_where_nan_comes_from():
+    with pytest.raises(checks.CheckFailed, match=r"^A contains nan or inf: take the absolute value first.$"):
+        checks.number(np.nan, "A", "take the absolute value first")
+
+
 @pytest.mark.parametrize("answer", [2, 2.0, np.float32(2), np.array(2), sp.Integer(2), sp.sqrt(4)])
 def test_numbers_that_are_accepted(answer):
     assert checks.number(answer, "A") == 2.0 and type(checks.number(answer, "A")) is float

@@ -29,6 +29,7 @@ Array = np.ndarray
 Mistakes = Mapping[str, Any]  # what to say: the value that this mistake gives
 
 NOTHING = "replace the `...`"  # how every check answers an exercise that nobody has touched
+NAN = "look for a division by zero or a value never filled in"  # unless a check knows better
 
 
 class CheckFailed(AssertionError):
@@ -68,8 +69,8 @@ def given(answer: Any, name: str) -> Any:
     return answer
 
 
-def array(answer: Any, name: str, shape: tuple[int, ...] | None = None) -> Array:
-    """The answer as an array of finite real numbers, of this shape if one is asked for."""
+def array(answer: Any, name: str, shape: tuple[int, ...] | None = None, nan: str = NAN) -> Array:
+    """The answer as an array of finite real numbers, of this shape if one is asked for; ``nan``: where nan may come from."""
     given(answer, name)
     try:
         value = np.asarray(answer)
@@ -82,13 +83,13 @@ def array(answer: Any, name: str, shape: tuple[int, ...] | None = None) -> Array
     if shape is not None and value.shape != shape:
         wanted = f"an array of shape {shape}" if shape else "a single number"
         fail(f"{name} should be {wanted}; it has shape {value.shape}.")
-    require(np.isfinite(value), f"{name} contains nan or inf: look for a division by zero or a value never filled in.")
+    require(np.isfinite(value), f"{name} contains nan or inf: {nan}.")
     return value.astype(float)
 
 
-def number(answer: Any, name: str) -> float:
+def number(answer: Any, name: str, nan: str = NAN) -> float:
     """The answer as one finite real number."""
-    return float(array(answer, name, ()))
+    return float(array(answer, name, (), nan))
 
 
 def expression(answer: Any, name: str, allowed: set[Any] | None = None) -> Any:

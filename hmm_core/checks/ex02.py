@@ -23,7 +23,7 @@ def _equations(answer: Any, name: str, count: int, unknowns: Sequence[Any], allo
     import sympy as sp
 
     given(answer, name)
-    if isinstance(answer, sp.MatrixBase):
+    if isinstance(answer, sp.MatrixBase) or (isinstance(answer, np.ndarray) and answer.ndim == 1):
         answer = list(answer)
     if not isinstance(answer, list | tuple):
         fail(f"{name} should be a list of {count} expressions that vanish; it is {kind(answer)}.")
@@ -84,6 +84,9 @@ def interface(conditions: Sequence[Any]) -> None:
 
 
 def _tensor(answer: Any, name: str) -> Array:
+    """The answer as floating-point numbers (2, 2), as the pictures need them."""
+    if hasattr(answer, "free_symbols") or (isinstance(answer, np.ndarray) and answer.dtype == object):
+        fail(f"{name} consists of SymPy's numbers; compute with NumPy here, np.cos and np.array.")
     return array(answer, name, (2, 2))
 
 
@@ -98,7 +101,22 @@ def angle(laminate: Callable[..., Array]) -> None:
         answer = ask(laminate, k1, k2, f, turn, name="laminate", case=case)
         return _tensor(answer, f"laminate for {case}")
 
-    match(of(3, 3, 0.4, 0.7, "two equal phases of 3"), 3 * EYE, "laminate for two equal phases of 3")
+    normal = np.array([np.cos(0.7), np.sin(0.7)])
+    keep, rotation = np.outer(normal, normal), np.array([normal, [-normal[1], normal[0]]])
+    equal = of(3, 3, 0.4, 0.7, "two equal phases of 3")
+    recognise(
+        equal,
+        {
+            "the identity is np.eye(2): 1 - n n^T subtracts from every entry of a matrix full of ones.": np.full(
+                (2, 2), 3.0
+            ),
+            "across the layers you have <1/a>, the resistance; the conductivity is one over it.": keep / 3
+            + 3 * (EYE - keep),
+        },
+    )
+    for one_sided in (rotation, rotation.T):
+        recognise(equal, {"a tensor turns with a matrix on either side, R ... R^T; one is missing.": 3 * one_sided})
+    match(equal, 3 * EYE, "laminate for two equal phases of 3")
     k1, k2, f = 2.0, 5.0, 0.25
     h, m = exact.wiener_bounds([k1, k2], [f, 1 - f])
     h_swapped, m_swapped = exact.wiener_bounds([k1, k2], [1 - f, f])
@@ -117,9 +135,10 @@ def angle(laminate: Callable[..., Array]) -> None:
             "the fractions are exchanged: k1 takes up the fraction f.": tensor(0, h_swapped, m_swapped),
             "this is the arithmetic mean in all directions: across the layers the resistances add up.": m * EYE,
             "this is the harmonic mean in all directions: along the layers each phase conducts on its own.": h * EYE,
-            "across the layers you have <1/a>, the resistance; the conductivity is one over it.": tensor(0, 1 / h, m),
+            "n @ n is the number 1; the matrix n n^T is np.outer(n, n).": h + m * (EYE - 1),
         },
     )
+    _symmetric(straight, "laminate at the angle 0", "n n^T is np.outer(n, n); n * n is no matrix.")
     match(straight, tensor(0), case)
     turn = np.pi / 6
     turned = of(k1, k2, f, turn, "the angle 30 degrees")
@@ -253,6 +272,7 @@ def neutral(conditions: Sequence[Any]) -> None:
         "this gives s = k1, as if there were no core. Is the flux, k times the slope, continuous at the core? And the "
         "slope of b1/r is -b1/r**2, with a minus.": k1,
         "this is the arithmetic mean; look at the two flux conditions again.": (1 - f) * k1 + f * k2,
+        "this gives s = k2, as if there were no coat. The coat ends at r = 1: are its two conditions taken there?": k2,
     }
     value = found[s]
     recognise(value, mistakes)
@@ -278,7 +298,9 @@ def layered(function: Callable[..., Array]) -> None:
         c = D[0] / ((1 - t) * first[0, 0] + t * second[0, 0])
         return weight * first + (1 - weight) * second - weight * (1 - weight) * np.outer(D[:, 0], c)
 
-    match(of(K1, K1, f, "two equal phases"), K1, "layered for two equal phases")
+    lost = "the off-diagonal entries of the phases are lost on the way."
+    equal = of(K1, K1, f, "two equal phases")
+    match(equal, K1, "layered for two equal phases", mistakes={lost: np.diag(np.diag(K1))})
     scalar = of(2 * EYE, 5 * EYE, f, "scalar phases 2 and 5")
     h, m = exact.wiener_bounds([2, 5], [f, 1 - f])
     recognise(
@@ -314,9 +336,7 @@ def layered(function: Callable[..., Array]) -> None:
             * K1
             + (1 - f) * K2
             - f * (1 - f) * np.diag([D[0, 0] ** 2, 0]) / low,
-            "the off-diagonal entries of the phases are lost on the way.": exact.laminate(
-                [np.diag(np.diag(K1)), np.diag(np.diag(K2))], [f, 1 - f]
-            ),
+            lost: exact.laminate([np.diag(np.diag(K1)), np.diag(np.diag(K2))], [f, 1 - f]),
         },
     )
     _symmetric(general, "layered for two full tensors", "the jump c e1 changes both components of the flux.")

@@ -21,6 +21,7 @@ r, s = sp.symbols("r s", positive=True)
 normal, tangential = k1 * p1 - k2 * p2, q1 - q2
 means = [f * p1 + (1 - f) * p2 - G1, f * q1 + (1 - f) * q2 - G2]
 exchanged = [(1 - f) * p1 + f * p2 - G1, (1 - f) * q1 + f * q2 - G2]
+outer = [b0 * r + b1 / r - r, k1 * (b0 - b1 / r**2) - s]
 EYE = np.eye(2)
 
 
@@ -49,7 +50,14 @@ def by_rotation(k1, k2, f, angle, shape="RAR^T"):
     """As somebody writes it who likes rotation matrices; ``shape`` makes a mistake of it."""
     R = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     A = laminate(k1, k2, f, 0.0)
-    return {"RAR^T": R @ A @ R.T, "R^TAR": R.T @ A @ R, "RA": R @ A}[shape]
+    return {"RAR^T": R @ A @ R.T, "R^TAR": R.T @ A @ R, "RA": R @ A, "AR^T": A @ R.T}[shape]
+
+
+def projected(k1, k2, f, angle, one=EYE, product=np.outer, harmonic=lambda k1, k2, f: 1 / (f / k1 + (1 - f) / k2)):
+    """As the third hint has it, with a piece of it misunderstood."""
+    n = np.array([np.cos(angle), np.sin(angle)])
+    keep = product(n, n)
+    return harmonic(k1, k2, f) * keep + (f * k1 + (1 - f) * k2) * (one - keep)
 
 
 def mean(which, turns=True):
@@ -103,6 +111,8 @@ def jumping(change):
 CASES = [
     right(checks.interface, [normal, tangential, *means]),
     right(checks.interface, (q2 - q1, means[1], 3 * means[0], k2 * p2 - k1 * p1)),
+    right(checks.interface, np.array([normal, tangential, *means])),
+    right(checks.interface, sp.Matrix([p1 / p2 - k2 / k1, tangential, *means])),
     mistake(checks.interface, [p1 - p2, tangential, *means], "the gradient p may jump"),
     mistake(checks.interface, [p1 - p2, k1 * q1 - k2 * q2, *means], "along it the derivative q"),
     mistake(checks.interface, [normal, k1 * q1 - k2 * q2, *means], "the flux along the interface"),
@@ -139,7 +149,16 @@ CASES = [
         lambda *a: np.diag(np.diag(laminate(*a))),
         "principal conductivities",
     ),
-    mistake(checks.angle, lambda *a: by_rotation(*a, shape="RA"), "two equal phases of 3 is off"),
+    right(checks.angle, lambda *a: laminate(*a).tolist()),
+    mistake(checks.angle, lambda *a: by_rotation(*a, shape="RA"), "on either side"),
+    mistake(checks.angle, lambda *a: by_rotation(*a, shape="AR^T"), "on either side"),
+    mistake(checks.angle, lambda *a: projected(*a, one=1.0), "the identity is np.eye(2)"),
+    mistake(checks.angle, lambda *a: projected(*a, product=np.multiply), "np.outer(n, n); n * n is no matrix"),
+    mistake(checks.angle, lambda *a: projected(*a, product=np.dot), "n @ n is the number 1"),
+    mistake(checks.angle, lambda *a: projected(*a, harmonic=lambda k1, k2, f: f / k1 + (1 - f) / k2), "you have <1/a>"),
+    mistake(checks.angle, lambda *a: 2 * laminate(*a), "two equal phases of 3 is off"),
+    mistake(checks.angle, lambda *a: sp.Matrix(laminate(*a)), "compute with NumPy"),
+    mistake(checks.angle, lambda *a: laminate(*a).astype(object), "compute with NumPy"),
     mistake(checks.angle, lambda *a: by_rotation(*a)[0], "should be an array of shape (2, 2)"),
     *nonsense_functions(checks.angle),
     right(checks.dual, dual),
@@ -183,6 +202,7 @@ CASES = [
     mistake(checks.neutral, neutral(inside=(k1, k2)), "without a coat"),
     mistake(checks.neutral, neutral(coat=2 * k1), "if core and coat are equal"),
     mistake(checks.neutral, [*neutral()[1:], 2 * neutral()[3]], "do not fix"),
+    mistake(checks.neutral, [*neutral()[:2], *(c.subs(r, sp.sqrt(f)) for c in outer)], "as if there were no coat"),
     mistake(checks.neutral, [a0, b0, b1, s - (1 - f) * k1 - f * k2], "this is the arithmetic mean"),
     mistake(checks.neutral, [a0, b0, b1, s - k1 * (k2 / k1) ** f], "which is something else"),
     *nonsense_lists(checks.neutral, 4),
@@ -217,6 +237,9 @@ CASES = [
             layered(K1, K2, f) if np.allclose(K1, K2) else layered(np.diag(np.diag(K1)), np.diag(np.diag(K2)), f)
         ),
         "are lost on the way",
+    ),
+    mistake(
+        checks.layered, lambda K1, K2, f: layered(np.diag(np.diag(K1)), np.diag(np.diag(K2)), f), "are lost on the way"
     ),
     mistake(
         checks.layered,
