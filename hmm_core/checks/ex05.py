@@ -21,8 +21,8 @@ def weights(function: Callable[[Array, float, float], Array]) -> None:
     edges = np.linspace(-1.5, 1.5, 31)  # elements of 0.1; the window of size 2.25 cuts two of them
 
     def of(q: int, size: float = 2.25) -> Array:
-        case = f"31 edges from -1.5 to 1.5, size = {size}, q = {q}"
-        return array(ask(function, edges, size, q, name="weights", case=case), "weights(edges, size, q)", (30,))
+        case, nan = f"31 edges from -1.5 to 1.5, size = {size}, q = {q}", "betainc wants 0 <= t <= 1 and q + 1, twice"
+        return array(ask(function, edges, size, q, name="weights", case=case), "weights(edges, size, q)", (30,), nan)
 
     middle = (edges[1:] + edges[:-1]) / 2
     inside = abs(middle) < 2.25 / 2
@@ -39,10 +39,11 @@ def weights(function: Callable[[Array, float, float], Array]) -> None:
             * _shares(edges, 2.25, 0),
             "the window was taken twice as wide: size is its full width, |y| < size/2.": _shares(edges, 4.5, 0),
             "the window is not there: every element has the same share.": np.full(30, 1 / 30),
-            "elements are in or out by their middles: an element that the window cuts should count with its part.": inside
+            "elements count as a whole or not at all: one that the window cuts should count with its part.": inside
             / inside.sum(),
-            "elements are in or out by their middles: an element that the window cuts should count with its part. And "
-            "then the shares do not add up to 1.": inside * 0.1 / 2.25,
+            "elements count as a whole or not at all: one that the window cuts should count with its part. And then the "
+            "shares do not add up to 1.": inside * 0.1 / 2.25,
+            "for q = 0 this is the bell of q = 1: betainc wants q + 1.": _shares(edges, 2.25, 1),
         },
     )
     outside = np.abs(box[abs(middle) > 1.2]).max()
@@ -64,6 +65,13 @@ def weights(function: Callable[[Array, float, float], Array]) -> None:
     require(close(bell, bell[::-1]), "the window is symmetric about 0, and so are these elements; your shares are not.")
     for q, size in ((1, 2.25), (3, 1.87), (2, 3.0)):
         match(of(q, size), _shares(edges, size, q), f"weights for size = {size}, q = {q}", rtol=1e-7)
+    wide = _shares(edges, 4.0, 1)
+    scaled = "you scale the shares so that they add up to 1; of a window wider than the mesh a part lies outside."
+    match(of(1, 4.0), wide, "weights for a window wider than the mesh", mistakes={scaled: wide / wide.sum()})
+    uneven = np.array([-1.0, -0.7, -0.1, 0.3, 0.9])
+    answer = ask(function, uneven, 1.5, 1, name="weights", case="four elements of unequal width")
+    name = "weights for elements of unequal width"
+    match(array(answer, name, (4,)), _shares(uneven, 1.5, 1), name, rtol=1e-7)
     passed("nothing outside", "shares add up to 1", "cut elements count with their part", "q = 0, 1, 2, 3")
 
 
@@ -76,8 +84,21 @@ def line(function: Callable[[float, float], tuple[float, float]]) -> None:
 
     flux, ratio = of(3.0, 1.0)
     name = "the ratio of L = 3 whole periods"
-    recognise(ratio, {"this is <1/a>, the mean resistance; the conductivity is one over it.": 2.0})
-    match(ratio, 0.5, name, mistakes={"this is <a>: what is averaged is u' = c/a, that is 1/a.": 1 / np.sqrt(3)})
+    same_c = "a factor c is left in the ratio: both averages have it, <a u'> = c and <u'> = c <1/a>."
+    recognise(
+        ratio,
+        {
+            "this is <1/a>, the mean resistance; the conductivity is one over it.": 2.0,
+            "this is <a>: what is averaged is u' = c/a, that is 1/a.": 1 / np.sqrt(3),
+            "np.sinc(t) contains the pi already: it is sin(pi t)/(pi t).": 1 / (2 + np.sinc(3 * np.pi)),
+            "a pi is missing: the mean of cos(2 pi y) over a length l is sin(pi l)/(pi l).": 1 / (2 + np.sin(3) / 3),
+            "a factor 2: an interval of length l reaches from -l/2 to l/2, and the mean over it is sin(pi l)/(pi l).": 1
+            / (2 + np.sinc(1.5)),
+        },
+    )
+    for wrong in (1.0, 0.25):
+        recognise(ratio, {same_c: wrong})
+    match(ratio, 0.5, name)
     match(flux, 0.5, "the flux alone of 3 periods with buffers of one, which makes 5 periods,")
     L, b = 2.3, 0.4
     whole, box, half = L + 2 * b, L, L + b
@@ -149,6 +170,7 @@ def averages(function: Callable[[Array, Array, Array], Matrices]) -> None:
             expected,
             letter,
             mistakes={
+                f"{letter} is A: the order is F, G, A.": right[0] @ np.linalg.inv(right[1]),
                 f"{letter} is a plain mean: use the weights.": field.mean(axis=(2, 3)),
                 f"{letter} is a plain sum: use the weights.": field.sum(axis=(2, 3)),
                 f"{letter} is transposed: entry [i, j] is component i under load j.": expected.T,
@@ -171,6 +193,7 @@ def averages(function: Callable[[Array, Array, Array], Matrices]) -> None:
             mistakes={
                 "A is G^-1 F; it should satisfy A G = F, so the inverse stands on the right.": inverse @ of_what,
                 "A is divided entry by entry; matrices are divided with np.linalg.inv.": of_what / right[1],
+                "A is F * G^-1, multiplied entry by entry: the product of matrices is @.": of_what * inverse,
                 "this is F: divide by the gradient that is there.": of_what,
                 "A is transposed: entry [i, j] is the component i of the flux for the gradient e_j.": wanted.T,
                 "A is F G: the inverse is missing.": of_what @ right[1],
@@ -202,9 +225,18 @@ def oversampled(function: Callable[[float, float, float, float], Matrices]) -> N
     F, G, A = of(0.0, 0)
     require(
         close(G, np.eye(2), rtol=1e-6),
-        "without a buffer the box covers all that was solved, so that G is the identity.",
+        "without a buffer the box covers all that was solved, so that G is the identity. `fields` returns edges, counted "
+        "from the centre, then flux, then grad.",
     )
-    match(A, _library(size, 0, centre, 0, "ratio"), "A for a box without buffer", rtol=1e-4)
+    match(
+        A,
+        _library(size, 0, centre, 0, "ratio"),
+        "A for a box without buffer",
+        rtol=1e-4,
+        mistakes={
+            "this is the sample around (0, 0): hand the centre on to `fields`.": _library(size, 0, 0.0, 0, "ratio")
+        },
+    )
     F, G, A = of(buffer, 0)
     require(not close(G, np.eye(2), rtol=1e-6), "G is the identity: the average runs over the whole solved square.")
 

@@ -35,6 +35,15 @@ def middles(edges, size, q):
     return density / density.sum()
 
 
+def whole_only(edges, size, q):
+    """Outside of [0, 1] the beta function is nan."""
+    return np.diff(betainc(q + 1, q + 1, edges / size + 0.5))
+
+
+def even_mesh(edges, size, q):
+    return weights(np.linspace(edges[0], edges[-1], len(edges)), size, q)
+
+
 def overlap_then_middles(edges, size, q):
     """The box is right, the window is its density at the middles."""
     return weights(edges, size, q) if q == 0 else middles(edges, size, q)
@@ -99,6 +108,12 @@ def oversampled(size, buffer, centre, q, side=lambda s, b: s + 2 * b, inner=lamb
     return average(flux, grad, weights(edges, inner(size, buffer), q))
 
 
+def shifted(size, buffer, centre, q):
+    """The centre subtracted from coordinates that are relative to it already."""
+    edges, flux, grad = fields(size + 2 * buffer, centre)
+    return averages(flux, grad, weights(edges - centre, size, q))
+
+
 def split(F, G, star):
     return F - star @ G, star @ (G - eye)
 
@@ -110,7 +125,15 @@ CASES = [
     mistake(checks.weights, lambda e, s, q: weights(e, s, q) * s, "divide by its size"),
     mistake(checks.weights, lambda e, s, q: weights(e, 2 * s, q), "twice as wide"),
     mistake(checks.weights, lambda e, s, q: np.diff(e) / (e[-1] - e[0]), "the window is not there"),
-    mistake(checks.weights, middles, "by their middles"),
+    mistake(checks.weights, middles, "as a whole or not at all"),
+    mistake(checks.weights, lambda e, s, q: np.nan_to_num(whole_only(e, s, q)), "as a whole or not at all"),
+    mistake(checks.weights, whole_only, "betainc wants 0 <= t <= 1"),
+    mistake(
+        checks.weights, lambda e, s, q: np.diff(betainc(q, q, np.clip(e / s + 0.5, 0, 1))), "betainc wants 0 <= t <= 1"
+    ),
+    mistake(checks.weights, lambda e, s, q: weights(e, s, q + 1), "the bell of q = 1"),
+    mistake(checks.weights, lambda e, s, q: weights(e, s, q) / weights(e, s, q).sum(), "a part lies outside"),
+    mistake(checks.weights, even_mesh, "of unequal width is off"),
     mistake(checks.weights, lambda e, s, q: (abs(e[1:] + e[:-1]) < s) * np.diff(e) / s, "do not add up to 1"),
     mistake(checks.weights, lambda e, s, q: np.diff(e / s + 0.5), "outside of the window"),
     mistake(checks.weights, lambda e, s, q: -weights(e, s, q), "is negative"),
@@ -137,7 +160,12 @@ CASES = [
     mistake(checks.line, lambda L, b: (1 / np.sqrt(3), 1 / np.sqrt(3)), "this is <a>"),
     mistake(checks.line, lambda L, b: (1 / (2 - np.sinc(L + 2 * b)), 1 / (2 - np.sinc(L))), "the sign"),
     mistake(checks.line, lambda L, b: line(L, b, lambda L, b: 2 * (L + 2 * b), lambda L, b: 2 * L), "a factor 2"),
-    mistake(checks.line, lambda L, b: tuple(1 / (2 + np.sin(t) / t) for t in (L + 2 * b, L)), "off by"),
+    mistake(checks.line, lambda L, b: tuple(1 / (2 + np.sin(t) / t) for t in (L + 2 * b, L)), "a pi is missing"),
+    mistake(checks.line, lambda L, b: line(np.pi * L, np.pi * b), "contains the pi already"),
+    mistake(checks.line, lambda L, b: line(L / 2, b / 2), "a factor 2"),
+    mistake(checks.line, lambda L, b: (line(L, b)[0], line(L, b)[0] / line(L, b)[1]), "a factor c is left"),
+    mistake(checks.line, lambda L, b: (line(L, b)[0], line(L, b)[0] * line(L, b)[1]), "a factor c is left"),
+    mistake(checks.line, lambda L, b: (line(L, b)[0], 0.6), "3 whole periods is off by"),
     mistake(checks.line, lambda L, b: line(L, b)[1], "shape (2,)"),
     mistake(checks.line, lambda L, b: (line(L, b)[0], 0.5), "the ratio for L = 2.3, b = 0.4 is off"),
     mistake(checks.line, lambda L, b: line(L, b or 0.1), "without a buffer"),
@@ -156,6 +184,9 @@ CASES = [
     mistake(checks.averages, other(lambda f, w: np.einsum("ijkk,k->ij", f, w)), "on the diagonal"),
     mistake(checks.averages, divided(lambda F, G: inv(G) @ F), "stands on the right"),
     mistake(checks.averages, divided(lambda F, G: F / G), "entry by entry"),
+    mistake(checks.averages, divided(lambda F, G: F * inv(G)), "the product of matrices is @"),
+    mistake(checks.averages, lambda f, g, w: averages(f, g, w)[::-1], "the order is F, G, A"),
+    mistake(checks.averages, lambda f, g, w: [averages(f, g, w)[k] for k in (2, 0, 1)], "the order is F, G, A"),
     mistake(checks.averages, divided(lambda F, G: F), "this is F"),
     mistake(checks.averages, divided(lambda F, G: (F @ inv(G)).T), "A is transposed"),
     mistake(checks.averages, divided(lambda F, G: F @ G), "the inverse is missing"),
@@ -175,7 +206,9 @@ CASES = [
         "comes on top",
     ),
     mistake(checks.oversampled, lambda s, b, c, q: oversampled(s, b, c, 0), "q did not arrive"),
-    mistake(checks.oversampled, lambda s, b, c, q: oversampled(s, b, 0.0, q), "A for a box without buffer is off"),
+    mistake(checks.oversampled, lambda s, b, c, q: oversampled(s, b, 0.0, q), "hand the centre on"),
+    mistake(checks.oversampled, lambda s, b, c, q: oversampled(s, b, 2 * c, q), "A for a box without buffer is off"),
+    mistake(checks.oversampled, shifted, "counted from the centre"),
     mistake(checks.oversampled, lambda s, b, c, q: oversampled(s, 0.5, c, q), "so that G is the identity"),
     mistake(checks.oversampled, lambda s, b, c, q: oversampled(s, b, c, min(q, 1)), "F for q = 2"),
     mistake(
