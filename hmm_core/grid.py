@@ -314,19 +314,20 @@ class Q1Grid(_Grid):
 
         Assembled once, it makes an iteration as cheap for tensors at Gauss points as for one number per element.
         """
-        d, g = self.dim, self.shape_gradients
-        flat = a.reshape(len(a), -1, a.shape[-1])
-        closed = np.zeros((len(a), 3**d, *(self.cells + 1,) * d))
-        for alpha, corner in enumerate(self.corners):
-            if a.shape[1] == 1:
-                table = np.einsum("ig,big->bg", g[alpha], g)
-            else:
-                table = np.einsum("ig,bkg->bikg", g[alpha], g)
-            couplings = self._point_weight * table.reshape(len(g), -1) @ flat
-            couplings = couplings.reshape(len(a), len(g), *(self.cells,) * d)
+        flat, tables = a.reshape(len(a), -1, a.shape[-1]), self._couplings[a.shape[1] > 1]
+        closed = np.zeros((len(a), 3**self.dim, *(self.cells + 1,) * self.dim))
+        for corner, table in zip(self.corners, tables, strict=True):
+            couplings = (table @ flat).reshape(len(a), -1, *(self.cells,) * self.dim)
             for beta, other in enumerate(self.corners):
                 closed[:, self._offset(corner, other)][self._element(corner)] += couplings[:, beta]
         return self.restrict(closed)
+
+    @cached_property
+    def _couplings(self) -> tuple[Array, Array]:
+        """grad phi_beta . a grad phi_alpha as linear maps (alpha, beta, c * G) of a scalar and of a tensor."""
+        g, count = self.shape_gradients, len(self.corners)
+        scalar, tensor = np.einsum("aig,big->abg", g, g), np.einsum("aig,bkg->abikg", g, g)
+        return tuple(self._point_weight * table.reshape(count, count, -1) for table in (scalar, tensor))
 
     @cached_property
     def mass(self) -> Array:
