@@ -223,10 +223,13 @@ class NonlinearCellClosure:
 
     def _checked(self, memory: dict, x: Array) -> dict | None:
         """The memory, if it is about these points; None if it is about others."""
-        if not {"x", "flux", "d_dgrad", "grad", "u", "accuracy"} <= set(memory) or np.shape(memory["x"]) != x.shape:
+        grid, line = self.cell.grid, len(x) == 1
+        field = (1, len(grid.reference), grid.cells) if line else (1, *(grid.nodes,) * len(x))
+        known = {"x", "flux", "d_dgrad", "grad", "u", "accuracy"} <= set(memory) and np.shape(memory["x"]) == x.shape
+        if not known or np.shape(memory.get("xi" if line else "w")) != (*field, x.shape[1]):
             raise ValueError(
                 f"memory holds {sorted(memory)}, x {np.shape(memory.get('x'))}: it does not belong to {x.shape[1]} points in "
-                f"{len(x)}D; use None"
+                f"{len(x)}D and this cell; use None"
             )
         return memory if np.array_equal(memory["x"], x) else None
 
@@ -249,10 +252,9 @@ def _extrapolated(memory: dict, u: Array, grad: Array, tol: float) -> tuple[Arra
 
 
 def _merged(memory: dict, fresh: dict, where: Array) -> dict:
-    merged = {}
-    for name, value in memory.items():
-        merged[name] = value.copy()
-        merged[name][..., where] = fresh[name]
+    merged = {name: memory[name].copy() for name in fresh}
+    for name, value in fresh.items():
+        merged[name][..., where] = value
     return merged
 
 

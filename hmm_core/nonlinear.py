@@ -32,6 +32,7 @@ FASTEST, SLOWEST = 0.1, 0.9  # factors by which continuation reduces the linear 
 MOST_LIFT = 1e-6  # of the tangent's size, where it degenerates
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
 ROUND_OFF = 8 * np.finfo(float).eps  # of the gradient: forces that large can be a sum of larger ones that cancel
+HUGE = 1e150  # what is larger has no finite square
 REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is infinite there is evaluated
 LAW = ("j", "dj_du", "dj_dxi")
 VALUES = (*LAW, "r", "gap")  # of a state; the rest are its unknowns
@@ -107,7 +108,8 @@ def solve_nonlinear(
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind or shape; a law that raises, is not finite at the start or not elliptic at the solution.
+        Arguments of the wrong kind or shape; a law that raises, is not finite at the start (or beyond 1e150) or not elliptic
+        at the solution.
     ConvergenceError
         Newton's method failed from the given start, from the affine field, and along a path from a linear law to this one.
     """
@@ -116,13 +118,22 @@ def solve_nonlinear(
     if cell.average == "energy" or cell.equation != "elliptic":
         given = f"average={cell.average!r}" if cell.average == "energy" else f"equation={cell.equation!r}"
         raise ValueError(f"{given} is defined for linear media only; a nonlinear cell takes average='ratio' or 'flux'")
+    x, u, grad = (np.asarray(value, dtype=float) for value in (x, u, grad))
+    if x.ndim != 2 or len(x) != cell.dim or grad.shape != x.shape or u.shape != x.shape[1:] or not x.size:
+        given = f"x {x.shape}, u {u.shape}, grad {grad.shape}"
+        raise ValueError(f"{given} for a {cell.dim}D cell; it needs x ({cell.dim}, K), u (K,), grad ({cell.dim}, K)")
+    if not all(np.isfinite(value).all() for value in (x, u, grad)):
+        raise ValueError("x, u and grad must be finite")
+    if eps is not None and not 0 < eps < math.inf:
+        raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
     cell = cell if tol is None else replace(cell, tol=min(max(tol, 1e-13), 0.1))
     kind, parts = _Line if isinstance(cell.grid, LineGrid) else _Cells, []
     for first in range(0, x.shape[1], cell.chunk):
         cut = slice(first, first + cell.chunk)
         problems = kind(cell, Law.sampled(flux, cell, x[:, cut], u[cut], eps), grad[:, cut].T)
         old = None if memory is None else {name: np.moveaxis(value[..., cut], -1, 0) for name, value in memory.items()}
-        parts.append(_solve_batch(problems, old))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of laws, where a step goes too far
+            parts.append(_solve_batch(problems, old))
     joined = {name: np.moveaxis(np.concatenate([part[name] for part in parts]), 0, -1) for name in parts[0]}
     answers = [joined.pop(name) for name in ("flux", "d_du", "d_dgrad", "newton", "iterations", "residual")]
     return NonlinearMicroSolution(*answers, joined)
@@ -266,18 +277,25 @@ class _Problems:
     def valued(self, state: State) -> State:
         """The same for a state to start from: where the law is not finite, an error, or the affine field instead."""
         state = self.values(state)
-        finite = np.logical_and.reduce([np.isfinite(state[n]).reshape(len(self.G), -1).all(axis=1) for n in LAW])
-        if not finite.all():
-            if all(np.array_equal(state["xi"][k], affine) for k, affine in self._affine(~finite)):
+        bad = ~self.finite(state)
+        if bad.any():
+            if (state["xi"][bad] == self.G[bad][:, :, None, None]).all():
                 self.law.refuse(state)
-            fresh = self.of(~finite).start()
-            for name, value in fresh.items():
-                state[name][~finite] = value
+            _place(state, len(bad), np.flatnonzero(bad), self.of(bad).start())
         return state
 
-    def _affine(self, which: Array) -> list[tuple[int, Array]]:
-        shape = self.law.shape
-        return [(k, np.broadcast_to(self.G[k, :, None, None], (self.cell.dim, *shape))) for k in np.flatnonzero(which)]
+    def finite(self, state: State) -> Array:
+        """Whether the law is finite, and not so large that its square is not, everywhere in the cell (B,)."""
+        count = len(self.G)
+        return np.logical_and.reduce([np.abs(state[n]).reshape(count, -1).max(axis=1) < HUGE for n in LAW])
+
+    def merit(self, state: State, diagonal: Array) -> Array:
+        """Energy of the residual plus the energy that closes the gap; infinite where the law is not finite."""
+        finite, r = self.finite(state), state["r"]
+        if not finite.all():
+            r = np.where(finite.reshape(-1, *(1,) * (r.ndim - 1)), r, 0.0)
+        closing = (diagonal * state["gap"] ** 2).sum(axis=1) * self.cell.grid.length**self.cell.dim
+        return np.where(finite, self.energy(r, diagonal) + closing, np.inf)
 
     def scales(self, state: State) -> State:
         """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
@@ -363,15 +381,9 @@ class _Cells(_Problems):
         gap = np.zeros_like(self.G) if self.forced else self.G - self._average(state["xi"], "gradient")
         return {"r": -self.cell.grid.divergence(flux[:, None]), "gap": gap}
 
-    def merit(self, state: State, diagonal: Array) -> Array:
-        """r . P^-1 r plus the energy that closes the gap; infinite where the law is not finite."""
-        r, gap = state["r"], state["gap"]
-        finite = np.isfinite(r).reshape(len(r), -1).all(axis=1)
-        if not finite.all():
-            r = np.where(finite.reshape(-1, *(1,) * (r.ndim - 1)), r, 0.0)
-        rho = np.maximum(dot(r, self.cell.grid.preconditioner(diagonal)(r))[:, 0], 0.0)
-        rho += (diagonal * gap**2).sum(axis=1) * self.cell.grid.length**self.cell.dim
-        return np.where(finite, rho, np.inf)
+    def energy(self, r: Array, diagonal: Array) -> Array:
+        """r . P^-1 r (B,)."""
+        return np.maximum(dot(r, self.cell.grid.preconditioner(diagonal)(r))[:, 0], 0.0)
 
     def measure(self, state: State) -> State:
         balance = self.scales(state)
@@ -530,11 +542,8 @@ class _Line(_Problems):
     def residual(self, state: State) -> State:
         return {"r": state["c"][:, :, None, None] - state["j"], "gap": self.G - self._average(state["xi"])}
 
-    def merit(self, state: State, diagonal: Array) -> Array:
-        r, gap = state["r"], state["gap"]
-        with np.errstate(over="ignore", invalid="ignore"):
-            merit = (np.square(r).mean(axis=(2, 3)) / diagonal + diagonal * gap**2)[:, 0] * self.cell.grid.length
-        return np.where(np.isfinite(merit), merit, np.inf)
+    def energy(self, r: Array, diagonal: Array) -> Array:
+        return np.square(r).mean(axis=(1, 2, 3)) / diagonal[:, 0] * self.cell.grid.length
 
     def measure(self, state: State) -> State:
         balance = self.scales(state)
@@ -604,16 +613,16 @@ class Law:
         return tangent
 
     def refuse(self, values: State) -> None:
-        """Name the first place where the law is not finite."""
+        """Name the first place where the law is not finite, or too large."""
         for name in LAW:
-            bad = ~np.isfinite(values[name])
+            bad = ~(np.abs(values[name]) < HUGE)
             if bad.any():
-                k, _, g, e = np.argwhere(bad)[0]
-                point = g * self.shape[1] + e
+                k, _, g, e = where = tuple(np.argwhere(bad)[0])
+                point, xi = g * self.shape[1] + e, values["xi"][k, :, g, e].tolist()
                 x, y = (v[:, k % v.shape[1], point % v.shape[2]].tolist() for v in (self.x, self.y))
                 raise ValueError(
-                    f"flux(x, y, u, xi): {name} is not finite at x={x}, y={y}, u={self.u[k]:.6g}, "
-                    f"xi={values['xi'][k, :, g, e].tolist()}. Start elsewhere (initial=), or regularise the law there"
+                    f"flux(x, y, u, xi): {name} is not finite ({values[name][where]:.3g}) at x={x}, y={y}, u={self.u[k]:.6g}, "
+                    f"xi={xi}. Start elsewhere (initial=), or regularise the law there"
                 )
 
     def __call__(self, xi: Array) -> State:
@@ -641,8 +650,7 @@ class Law:
         count, d = xi.shape[:2]
         gradient = np.ascontiguousarray(xi.swapaxes(0, 1)).reshape(d, count, -1)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                j, dj_du, dj_dxi = self.flux(self.x, self.y, self.u[:, None], gradient)
+            j, dj_du, dj_dxi = self.flux(self.x, self.y, self.u[:, None], gradient)
         except Exception as error:
             raise ValueError(
                 f"flux(x, y, u, xi) has to return j, dj_du, dj_dxi; for x {self.x.shape}, y {self.y.shape}, u {(count, 1)}, "

@@ -710,8 +710,10 @@ def returning(j=None, dj_du=None, dj_dxi=None):
         (returning(j=lambda e, xi: e + 0j), "type complex128; real numbers"),
         (returning(dj_du=lambda e, xi: np.zeros(3)), "returned dj_du of shape"),
         (returning(dj_dxi=lambda e, xi: np.ones((3, 3, 1, 1))), "returned dj_dxi of shape"),
-        (returning(j=lambda e, xi: np.where(xi > -9, np.nan, e)), r"j is not finite at x=\[.*y=\[.*u=.*xi=\["),
-        (returning(dj_dxi=lambda e, xi: e * np.inf), "dj_dxi is not finite at"),
+        (returning(j=lambda e, xi: np.where(xi > -9, np.nan, e)), r"j is not finite \(nan\) at x=\[.*y=\[.*u=.*xi=\["),
+        (returning(dj_dxi=lambda e, xi: e * np.inf), r"dj_dxi is not finite \(inf\) at"),
+        (returning(j=lambda e, xi: e * 1e200), r"j is not finite \(.*e\+200\) at"),
+        (returning(dj_dxi=lambda e, xi: np.where((xi == xi[:, :, :1]).all(), e, np.nan)), "stalls with"),
         (returning(j=lambda e, xi: -e, dj_dxi=lambda e, xi: -e), "not positive .semi.definite.*not elliptic"),
         (returning(dj_dxi=lambda e, xi: 0 * e), "dj_dxi vanishes"),
     ],
@@ -742,6 +744,18 @@ def test_memory_and_states_that_do_not_belong():
         closure(x[:, :2], u[:2], grad[:, :2], memory=memory)
     with pytest.raises(ValueError, match="memory holds"):
         closure(x, u, grad, memory={"tensor": np.zeros((2, 2, 3))})
+    with pytest.raises(ValueError, match=r"memory holds .* and this cell"):
+        hmm.NonlinearCellClosure(LAWS["p=3"], hmm.CellProblem(n=5))(x, u, grad, memory=memory)
+    for (points, value, gradient), words in (
+        ((x[:1], u, grad[:1]), "for a 2D cell; it needs"),
+        ((x, u[:2], grad), "for a 2D cell; it needs"),
+        ((x[:, :0], u[:0], grad[:, :0]), "for a 2D cell; it needs"),
+        ((x, np.nan * u, grad), "must be finite"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            solve_nonlinear(closure.cell, LAWS["p=3"], points, value, gradient)
+    with pytest.raises(ValueError, match="eps=-1 must be"):
+        solve_nonlinear(closure.cell, LAWS["p=3"], x, u, grad, eps=-1)
     with pytest.raises(ValueError, match=r"macro state grad.*must be finite"):
         closure(x, u, np.where(grad > 0, np.nan, grad))
     with pytest.raises(ValueError, match="1D, but the closure is made for 2D"):
