@@ -325,7 +325,7 @@ class CellProblem:
         w, r, rho, iterations, solver = solve_systems(
             grid, stencil, precondition, b, target, allowed, symmetric, self.tol
         )
-        residual = np.sqrt(rho / (diagonal * grid.length**d)).max(axis=1)
+        residual = np.sqrt(np.maximum(rho, 0.0) / (diagonal * grid.length**d)).max(axis=1)  # round-off may be negative
         if not self.energy_form(symmetric):
             refuse_drift(grid.operator(stencil), precondition, b, w, r, target, self.tol)
         tensor, gradients = self._average(a, mean, b, w, r, symmetric)
