@@ -7,13 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hmm_core.checks import Array, array, ask, close, fail, match, number, passed, recognise, require
+from hmm_core.checks import NAN, Array, array, ask, close, fail, kind, match, number, passed, recognise, require
 
+ALIKE = "rings that start alike end alike: every ring needs a random place of its own."
 TOO_MANY = 30.0  # chi squared with five degrees of freedom exceeds this once in 70,000 times
 
 
 def _rings(answer: object, name: str, shape: tuple[int, int]) -> Array:
     """The answer as rings of this shape, 0 and 1; an array of True and False is what is asked for."""
+    require(not isinstance(answer, list | tuple), f"{name} should be an array, as what went in; it is {kind(answer)}.")
     if isinstance(answer, np.ndarray) and answer.dtype == bool:
         answer = answer.astype(int)
     value = array(answer, name, shape)
@@ -24,11 +26,15 @@ def _rings(answer: object, name: str, shape: tuple[int, int]) -> Array:
 def configuration_flux(flux: Callable[[Array], Array]) -> None:
     """flux(rings): the share of places that hold a car with a free place ahead, for each ring."""
 
-    def of(rings: Array, case: str) -> Array:
-        return array(ask(flux, rings.copy(), name="flux", case=case), "flux(rings)", (len(rings),))
+    def of(rings: Array, case: str, nan: str = NAN) -> Array:
+        return array(ask(flux, rings.copy(), name="flux", case=case), "flux(rings)", (len(rings),), nan)
 
     places = np.arange(8)
-    empty_full = of(np.array([places < 0, places >= 0]), "an empty and a full ring of 8 places")
+    empty_full = of(
+        np.array([places < 0, places >= 0]),
+        "an empty and a full ring of 8 places",
+        "if you divide by the number of cars, an empty ring has none; the flux is counted per place of the road",
+    )
     require(empty_full[0] == 0, "on an empty ring nobody moves: the flux is 0.")
     require(empty_full[1] == 0, "on a full ring nobody can move: a car counts only if the place ahead is free.")
 
@@ -80,13 +86,22 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
         return value
 
     mixed = np.random.default_rng(1).random((500, 10)) < 0.5
-    moved = after(mixed, 2, "500 random rings of 10 places")
+    moved = after(mixed, 2, "500 random rings of 10 places, where the exercise has 40")
     require(
         moved.sum(axis=1) == mixed.sum(axis=1),
         "the number of cars on a ring changes: a car moves only if the place ahead is free, and then leaves its own.",
     )
     again = after(mixed, 2, "500 random rings of 10 places, once more")
     require(close(moved, again), "the same seed gives two different answers: take every random number from rng.")
+    other = after(mixed, 3, "500 random rings of 10 places, with another seed")
+    if close(moved, other) and not close(moved, mixed):
+        jammed = after(np.tile(np.arange(10) < 5, (500, 1)), 2, "500 equal rings of 10 places")
+        alike = close(jammed, jammed[:1] + 0 * jammed)
+        fail(
+            ALIKE
+            if alike
+            else "two seeds give the same answer: take the numbers from rng as it comes, unseeded by you."
+        )
 
     length, replicas = 12, 4000
 
@@ -102,7 +117,21 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
         "a lone car is where it was, in every ring: either nothing moves, or each attempt tries the car itself, which "
         "takes it once around the ring. An attempt tries one of the L places.",
     )
-    require(steps.std() > 0, "rings that start alike end alike: every ring needs a random place of its own.")
+    if steps.std() == 0:
+        jammed = after(np.tile(np.arange(length) < 6, (replicas, 1)), 3, "six cars in a jam on 12 places")
+        require(not close(jammed, jammed[:1] + 0 * jammed), ALIKE)
+        fail(
+            "a lone car moves once in every ring, without fail: an attempt tries one of the L places, not of the cars."
+        )
+    require(
+        abs(mean + 0.5) > 0.25 or steps.std() < 3,  # one of the 12 places, all equally likely
+        "after a sweep a lone car is anywhere: that is far more than L attempts, and L is rings.shape[1].",
+    )
+    recognise(
+        mean,
+        {"one place is never tried, the others too often: rng.integers(L) draws 0 to L - 1.": length / (length - 1)},
+        atol=0.03,  # two standard errors
+    )
     recognise(
         mean,
         {
@@ -132,24 +161,28 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
 def forgetting(forgetting_time: Callable[[Array, Array], float]) -> None:
     """forgetting_time(t, bias): tau of the least-squares line log|bias| = c - t/tau."""
 
-    def of(t: Array, bias: Array, case: str) -> float:
+    def of(t: Array, bias: Array, case: str, nan: str = NAN) -> float:
         answer = ask(forgetting_time, t, bias, name="forgetting_time", case=case)
-        return number(answer, f"forgetting_time for {case}")
+        return number(answer, f"forgetting_time for {case}", nan)
 
     t, tau = np.arange(10, 41), 8.0
-    value = of(t, 0.3 * np.exp(-t / tau), "bias = 0.3 exp(-t/8)")
+    bias = 0.3 * np.exp(-t / tau)
+    value = of(t, bias, "bias = 0.3 exp(-t/8)")
     recognise(
         value,
         {
             "the sign: the slope is negative, a time is not.": -tau,
             "this is the slope of the line; tau is minus one over it.": -1 / tau,
             "this is the rate 1/tau, not the time tau.": 1 / tau,
-            "use the natural logarithm, np.log; log10 measures powers of 10, not of e.": tau / np.log(10),
+            "use the natural logarithm, np.log; log10 measures powers of 10, not of e.": tau * np.log(10),
+            "this comes from the intercept; np.polyfit returns the slope first.": -1 / np.log(0.3),
+            "the bias itself is not a straight line in t; its logarithm is.": -1 / np.polyfit(t, bias, 1)[0],
+            "the line need not pass through 0 at t = 0: fit a slope and an intercept.": -(t @ t) / (t @ np.log(bias)),
             "this is the time in which half is forgotten; tau is the time for a factor e.": tau * np.log(2),
         },
     )
     match(value, tau, "forgetting_time for bias = 0.3 exp(-t/8)")
-    negative = of(t, -0.3 * np.exp(-t / tau), "a negative bias, -0.3 exp(-t/8)")
+    negative = of(t, -bias, "a negative bias, -0.3 exp(-t/8)", "take the absolute value before the logarithm")
     match(negative, tau, "forgetting_time for a negative bias")
     rough = np.exp(-t / tau) * (1 + 0.5 * np.sin(7.0 * t**1.1))
     slope = np.polyfit(t, np.log(rough), 1)[0]
@@ -158,7 +191,10 @@ def forgetting(forgetting_time: Callable[[Array, Array], float]) -> None:
         of(t, rough, "a noisy bias"),
         -1 / slope,
         "forgetting_time for a noisy bias",
-        mistakes={"you use the first and the last value only; fit a line through all of them.": ends},
+        mistakes={
+            "you use the first and the last value only; fit a line through all of them.": ends,
+            "t is fitted over log|bias|; log|bias| over t was asked for.": -np.polyfit(np.log(rough), t, 1)[0],
+        },
     )
     passed("a negative bias is as good as a positive one", "exp(-t/8) is forgotten in 8 sweeps")
 
@@ -168,6 +204,14 @@ def _memory(phi: float, length: int, seed: int) -> Array:
     noise = np.random.default_rng(seed).standard_normal(length)
     x = noise[0] / np.sqrt(1 - phi * phi)
     return np.array([x, *(x := phi * x + kick for kick in noise[1:].tolist())])
+
+
+def _swing(length: int, seed: int) -> Array:
+    """x_t = 1.5 x_(t-1) - 0.81 x_(t-2) + noise: r_k swings, with a factor 0.9 and an angle of 0.6 a step."""
+    x = [0.0, 0.0]
+    for kick in np.random.default_rng(seed).standard_normal(length + 98).tolist():
+        x.append(1.5 * x[-1] - 0.81 * x[-2] + kick)
+    return np.array(x[100:])
 
 
 def mixing(mixing_time: Callable[[Array], float]) -> None:
@@ -214,6 +258,15 @@ def mixing(mixing_time: Callable[[Array], float]) -> None:
         rtol=0.13,
         mistakes={"you stop too early: go on to a lag of six times the sum, not of the sum itself.": 1.94},
     )
+    swing = _swing(length, 0)
+    d = swing - swing.mean()
+    r = [np.mean(d[k:] * d[:-k]) / np.mean(d * d) for k in range(1, 9)]
+    recognise(
+        of(swing, "a series whose r_k swing from plus to minus"),
+        {"you stop at the first negative r_k. Some correlations swing: stop at a lag of six times the sum.": 0.5
+         + sum(r[:next(k for k, r_k in enumerate(r) if r_k < 0)])},
+        rtol=0.02,
+    )  # fmt: skip
     passed("independent values have tau = 1/2", "the mean does not matter", "0.8^k adds up to 4.5, within 13 %")
 
 
@@ -244,6 +297,8 @@ def batch_means(error_bar: Callable[[Array, int], float]) -> None:
             "divide by the root of the number of batches, not of their length.": means.std(ddof=1)
             / np.sqrt(series.size // batches),
             "divide by the root of the number of batches, not by the number.": means.std(ddof=1) / batches,
+            "divide by the root of the number of batches, not of all values.": means.std(ddof=1) / np.sqrt(series.size),
+            "b - 1 comes in once: with ddof=1 divide by the root of b.": means.std(ddof=1) / np.sqrt(batches - 1),
             "this is a variance: take the root.": right**2,
             "your batches hold every 20th value; successive values belong into one batch: reshape(batches, -1).": mixed.mean(
                 axis=0
@@ -255,6 +310,12 @@ def batch_means(error_bar: Callable[[Array, int], float]) -> None:
             / np.sqrt(len(mixed)),
         },
     )
+    across = series.reshape(batches, -1).mean(axis=0).std(ddof=1)
+    for number_of in (batches, series.size // batches):
+        recognise(
+            value,
+            {"the other axis: you average over the batches, not over the times in each.": across / np.sqrt(number_of)},
+        )
     match(value, right, f"error_bar for {case}", rtol=1e-9)
     fine = series.reshape(40, -1).mean(axis=1)
     match(
@@ -262,6 +323,7 @@ def batch_means(error_bar: Callable[[Array, int], float]) -> None:
         fine.std(ddof=1) / np.sqrt(40),
         "error_bar for 40 batches",
         rtol=1e-9,
+        mistakes={"the number of batches is an argument; you took 20.": right},
     )
     longer = _memory(0.9, 2013, 0)
     rest = of(longer, batches, "2013 values in 20 batches, 13 left over")
@@ -316,6 +378,14 @@ def conservative_step(macro_step: Callable[[Array, Array, float], Array]) -> Non
             "ratio is missing in front of the difference of the edge fluxes.": step(edge, 1.0),
             "the edges are shifted by one cell: cell i gains at its left edge what cell i-1 loses at its right edge.": rho
             - ratio * (np.roll(edge, -1) - edge),
+            "the left edge of cell i is the right edge of cell i-1, np.roll(edge, 1); yours is that of cell i+1.": rho
+            - ratio * (edge - np.roll(edge, -1)),
+            "rolled the wrong way: rho_(i+1) at position i is np.roll(rho, -1).": step(
+                (F + np.roll(F, 1)) / 2 - (np.roll(rho, 1) - rho) / 2
+            ),
+            "F was computed anew from rho; use the values that are handed in.": step(
+                (rho * (1 - rho) + right * (1 - right)) / 2 - (right - rho) / 2
+            ),
             "only what leaves is counted; what enters at the left edge is missing.": rho - ratio * edge,
             "this is the change in a step; add it to the density.": step(edge) - rho,
         },

@@ -90,6 +90,18 @@ def the_cars_themselves(rings, rng):
     return new
 
 
+def each_car_once(rings, rng):
+    """As many attempts as cars, each with one of the cars."""
+    new = rings.copy()
+    for ring in new:
+        for _ in range(ring.sum()):
+            k = rng.choice(np.flatnonzero(ring))
+            n = (k + 1) % len(ring)
+            if not ring[n]:
+                ring[k], ring[n] = False, True
+    return new
+
+
 def clock(rings, rng):
     return sweep_by()(rings, np.random.default_rng())
 
@@ -128,6 +140,16 @@ def all_lags(series):
     power = np.abs(np.fft.rfft(d, 2 * len(d))) ** 2
     r = np.fft.irfft(power)[: len(d)]
     return 0.5 + np.sum(r[1:] / r[0])
+
+
+def while_positive(series):
+    d, tau = series - series.mean(), 0.5
+    for k in range(1, len(d)):
+        r = np.mean(d[k:] * d[:-k]) / np.mean(d * d)
+        if r < 0:
+            break
+        tau += r
+    return tau
 
 
 def means_of(series, batches):
@@ -183,6 +205,7 @@ CASES = [
         lambda r: (r & ~ahead(r)).sum(axis=1) / np.maximum(r.sum(axis=1), 1),
         "divide by the number of cars",
     ),
+    mistake(checks.configuration_flux, lambda r: (r & ~ahead(r)).sum(axis=1) / r.sum(axis=1), "an empty ring has none"),
     mistake(checks.configuration_flux, lambda r: (r & ~ahead(r)).sum(axis=1) / 40, "you divide by 40"),
     mistake(checks.configuration_flux, lambda r: r.mean(axis=1) * ~r.all(axis=1), "only those with a free place ahead"),
     mistake(checks.configuration_flux, lambda r: r.mean(axis=1), "on a full ring nobody can move"),
@@ -210,8 +233,14 @@ CASES = [
         "a random place of its own",
     ),
     mistake(checks.one_sweep, sweep_by(random_order), "every place is tried exactly once"),
-    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L - 1, size=(L, R))), "is off by"),
+    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L - 1, size=(L, R))), "one place is never tried"),
+    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L, size=(R, R))), "far more than L attempts"),
+    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L, size=(L // 2, R))), "is off by"),
+    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(40, size=(40, R))), "where the exercise has 40"),
     mistake(checks.one_sweep, all_at_once, "a random place of its own"),
+    mistake(checks.one_sweep, each_car_once, "not of the cars"),
+    mistake(checks.one_sweep, lambda r, rng: sweep_by()(r, np.random.default_rng(0)), "unseeded by you"),
+    mistake(checks.one_sweep, lambda r, rng: sweep_by()(r, rng).tolist(), "should be an array, as what went in"),
     mistake(checks.one_sweep, the_cars_themselves, "An attempt tries one of the L places"),
     mistake(checks.one_sweep, each_car_by_chance, "wrong frequencies"),
     mistake(checks.one_sweep, frozen_neighbours, "wrong frequencies"),
@@ -224,9 +253,13 @@ CASES = [
     mistake(checks.forgetting, lambda t, bias: 1 / line(t, bias), "the sign"),
     mistake(checks.forgetting, line, "this is the slope"),
     mistake(checks.forgetting, lambda t, bias: -line(t, bias), "this is the rate"),
-    mistake(checks.forgetting, lambda t, bias: -(np.log(10) ** -1) / line(t, bias), "the natural logarithm"),
+    mistake(checks.forgetting, lambda t, b: -1 / np.polyfit(t, np.log10(abs(b)), 1)[0], "the natural logarithm"),
+    mistake(checks.forgetting, lambda t, b: -1 / np.polyfit(t, np.log(abs(b)), 1)[1], "from the intercept"),
+    mistake(checks.forgetting, lambda t, b: -1 / np.polyfit(t, abs(b), 1)[0], "its logarithm is"),
+    mistake(checks.forgetting, lambda t, b: -(t @ t) / (t @ np.log(abs(b))), "need not pass through 0"),
+    mistake(checks.forgetting, lambda t, b: -np.polyfit(np.log(abs(b)), t, 1)[0], "t is fitted over"),
     mistake(checks.forgetting, lambda t, bias: -np.log(2) / line(t, bias), "half is forgotten"),
-    mistake(checks.forgetting, lambda t, bias: -1 / np.polyfit(t, np.log(bias), 1)[0], "nan"),
+    mistake(checks.forgetting, lambda t, bias: -1 / np.polyfit(t, np.log(bias), 1)[0], "take the absolute value"),
     mistake(
         checks.forgetting, lambda t, b: -(t[-1] - t[0]) / np.log(abs(b[-1] / b[0])), "the first and the last value only"
     ),
@@ -242,6 +275,7 @@ CASES = [
     mistake(checks.mixing, mixing_by(start=0.0, window=50.0), "is the 1/2 there"),
     mistake(checks.mixing, all_lags, "always add up to -1/2"),
     mistake(checks.mixing, mixing_by(window=1.0), "you stop too early"),
+    mistake(checks.mixing, while_positive, "at the first negative r_k"),
     mistake(checks.mixing, lambda series: 0.75, "stop at the first lag"),
     mistake(checks.mixing, mixing_by(window=2.0), "is off by"),
     *nonsense_functions(checks.mixing),
@@ -264,7 +298,12 @@ CASES = [
         lambda s, b: s.reshape(-1, b).mean(axis=1).std(ddof=1) / np.sqrt(s.size // b),
         "there should be 20 batches",
     ),
-    mistake(checks.batch_means, lambda s, b: error_bar(s, 20), "error_bar for 40 batches is off"),
+    mistake(checks.batch_means, lambda s, b: error_bar(s, 20), "you took 20"),
+    mistake(checks.batch_means, lambda s, b: error_bar(s, b) * (1 + (b > 20)), "error_bar for 40 batches is off"),
+    mistake(checks.batch_means, lambda s, b: means_of(s, b).std(ddof=1) / np.sqrt(s.size), "not of all values"),
+    mistake(checks.batch_means, lambda s, b: means_of(s, b).std(ddof=1) / np.sqrt(b - 1), "comes in once"),
+    mistake(checks.batch_means, lambda s, b: s.reshape(b, -1).mean(axis=0).std(ddof=1) / np.sqrt(b), "the other axis"),
+    right(checks.batch_means, lambda s, b: means_of(s, b).std() / np.sqrt(b - 1)),
     mistake(checks.batch_means, no_rest, "13 left over"),
     mistake(checks.batch_means, lambda s, b: 0.1, "a constant series has an error bar of zero"),
     *nonsense_functions(checks.batch_means),
@@ -290,6 +329,18 @@ CASES = [
         lambda rho, F, ratio: rho - ratio * (np.roll(rusanov(rho, F), -1) - rusanov(rho, F)),
         "shifted by one cell",
     ),
+    right(checks.conservative_step, lambda rho, F, ratio: step_by()(rho, F, ratio).tolist()),
+    mistake(
+        checks.conservative_step,
+        lambda rho, F, ratio: rho - ratio * (rusanov(rho, F) - np.roll(rusanov(rho, F), -1)),
+        "yours is that of cell i+1",
+    ),
+    mistake(
+        checks.conservative_step,
+        step_with(lambda rho, F, ratio: (F + np.roll(F, 1)) / 2 - (np.roll(rho, 1) - rho) / 2),
+        "rolled the wrong way",
+    ),
+    mistake(checks.conservative_step, step_with(lambda rho, F, ratio: rusanov(rho, rho * (1 - rho))), "computed anew"),
     mistake(checks.conservative_step, lambda rho, F, ratio: step_by()(rho, F, ratio) - rho, "an even density"),
     mistake(checks.conservative_step, lambda rho, F, ratio: rho - ratio * rusanov(rho, F), "an even density"),
     mistake(checks.conservative_step, step_by(closed=False), "around the ring too"),
