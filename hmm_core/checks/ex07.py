@@ -86,7 +86,7 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
         return value
 
     mixed = np.random.default_rng(1).random((500, 10)) < 0.5
-    moved = after(mixed, 2, "500 random rings of 10 places, where the exercise has 40")
+    moved = after(mixed, 2, "500 random rings of 10 places (the exercise has 40)")
     require(
         moved.sum(axis=1) == mixed.sum(axis=1),
         "the number of cars on a ring changes: a car moves only if the place ahead is free, and then leaves its own.",

@@ -236,7 +236,7 @@ CASES = [
     mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L - 1, size=(L, R))), "one place is never tried"),
     mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L, size=(R, R))), "far more than L attempts"),
     mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L, size=(L // 2, R))), "is off by"),
-    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(40, size=(40, R))), "where the exercise has 40"),
+    mistake(checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(40, size=(40, R))), "the exercise has 40"),
     mistake(checks.one_sweep, all_at_once, "a random place of its own"),
     mistake(checks.one_sweep, each_car_once, "not of the cars"),
     mistake(checks.one_sweep, lambda r, rng: sweep_by()(r, np.random.default_rng(0)), "unseeded by you"),
