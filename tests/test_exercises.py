@@ -1,10 +1,10 @@
 """Exercises come from solutions, whole, without a leak, and stop only where the reader must write.
 
-What runs here: every solution once, in this process, cell by cell; before a task is done right its stub is run instead and
-must stop at the check below, saying that nothing is there yet. (That the outputs are those committed is nbval's part, see
-the Makefile.) nbgrader's metadata validator reads every notebook of both folders; its full validator, which starts a
-kernel and executes, takes the first exercise and its solution. A rule of the anatomy takes a notebook and returns what is
-wrong, in words; at the end every rule meets a notebook that breaks it.
+What runs here: every solution once, in this process, cell by cell; before a task is done right its stub is run instead
+and must stop at the check below, saying that nothing is there yet. (That the outputs are those committed is nbval's
+part, see the Makefile.) nbgrader's metadata validator reads every notebook of both folders; its full validator, which
+starts a kernel and executes, takes every solution, and the first exercise to see it fail. A rule of the anatomy takes a
+notebook and returns what is wrong, in words; at the end every rule meets a notebook that breaks it.
 """
 
 import contextlib
@@ -159,9 +159,14 @@ def test_nbgrader_accepts_the_metadata(path):
         MetadataValidator().validate_nb(broken)
 
 
-def test_nbgrader_validates_the_first_solution_and_fails_the_untouched_exercise():
-    path = SOLUTIONS[0]
+@each_solution
+def test_nbgrader_validates_the_solution(path):
+    """Its full validator: a kernel, every cell, no check that fails."""
     assert Validator().validate(str(path)) == {}
+
+
+def test_nbgrader_fails_the_untouched_exercise_in_words():
+    path = SOLUTIONS[0]
     failed = Validator().validate(str(EXERCISES / path.name))["failed"]
     assert len(failed) == sum(is_check(cell) for cell in read(path).cells)
     assert failed[0]["raw_error"].startswith("Not yet: ") and NOTHING in failed[0]["raw_error"]
