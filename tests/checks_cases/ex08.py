@@ -75,17 +75,18 @@ def frozen(cell, law, x, u, G):
 # ------------------------------------------------------------------ task 3, the consistent tangent
 
 
-def answer(cell, law, x, u, G, change=None):
+def answer(cell, law, x, u, G, change=None, push=lambda T, k: T[:, k], product="ikp,kp->ip"):
     """``change`` makes a mistake of (sigma, d_du, d_dG, <dj_du>, <dj_dxi>), each a function of all that is known."""
     w = solve_cell(cell, law, x, u, G)
     j, dj_du, T = law(x[:, None], cell.points, u, G[:, None] + cell.gradient(w))
 
-    def moved(push):
-        chi = cell.solve(cell.stiffness(T), -cell.force(push))
-        return cell.mean(np.einsum("ikp,kp->ip", T, cell.gradient(chi)))
+    def moved(direct):
+        chi = cell.solve(cell.stiffness(T), -cell.force(direct))
+        return cell.mean(np.einsum(product, T, cell.gradient(chi)))
 
-    sigma, direct_u, direct_G = cell.mean(j), cell.mean(dj_du), cell.mean(T)
-    d_du, d_dG = direct_u + moved(dj_du), direct_G + np.stack([moved(T[:, k]) for k in range(len(G))], axis=1)
+    pushes = [push(T, k) for k in range(len(G))]
+    sigma, direct_u, direct_G = cell.mean(j), cell.mean(dj_du), cell.mean(np.stack(pushes, axis=1))
+    d_du, d_dG = direct_u + moved(dj_du), direct_G + np.stack([moved(each) for each in pushes], axis=1)
     return (sigma, d_du, d_dG) if change is None else change(sigma, d_du, d_dG, direct_u, direct_G, G)
 
 
@@ -132,10 +133,21 @@ def everywhere(macro, U, residual, matrix):
     return U + np.linalg.lstsq(matrix.toarray(), -residual, rcond=None)[0]
 
 
+def in_place(macro, U, residual, matrix):
+    U += macro.solve(matrix, -residual)
+    return U
+
+
+def inner(residual):
+    """Zero on the side of the square that the check holds fixed, the first nodes of each of its rows."""
+    mesh = skfem.MeshTri().refined(1)
+    return np.where(mesh.p[0] == 0, 0.0, residual)
+
+
 # ------------------------------------------------------------------ task 5, the dialogue
 
 
-def dialogue(macro, closure, U, load, tol=1e-10, most=60, at_all=False, picard=False):
+def dialogue(macro, closure, U, load, tol=1e-10, most=60, at_all=False, picard=False, size=np.linalg.norm, step=update):
     residuals = []
     for _ in range(most):
         x, u, G = restrict(macro, U)
@@ -144,10 +156,17 @@ def dialogue(macro, closure, U, load, tol=1e-10, most=60, at_all=False, picard=F
         if picard:
             d_du, d_dG = 0 * d_du, (sigma / G)[None]
         residual, matrix = reconstruct(macro, (sigma, d_du, d_dG), load)
-        residuals.append(np.linalg.norm(residual if at_all else residual[macro.free]))
+        residuals.append(size(residual if at_all else residual[macro.free]))
         if residuals[-1] < tol:
             break
-        U = update(macro, U, residual, matrix)
+        U = step(macro, U, residual, matrix)
+    return U, residuals
+
+
+def or_else(*state):
+    U, residuals = dialogue(*state)
+    if residuals[-1] > 1e-10:
+        raise RuntimeError("no agreement")
     return U, residuals
 
 
@@ -249,6 +268,7 @@ CASES = [
     mistake(cell, lambda *state: solve_cell(*state, drive=-1.0), "w has the wrong sign"),
     mistake(cell, lambda *state: solve_cell(*state, steps=1), "one step of Newton's method"),
     mistake(cell, lambda *state: solve_cell(*state, steps=2), "still exerts a force"),
+    mistake(cell, lambda *state: solve_cell(*state, steps=3), "your w is close"),
     mistake(cell, lambda *state: solve_cell(*state, sign=-1.0, steps=3), "still exerts a force"),
     mistake(cell, lambda cell, *state: cell.gradient(solve_cell(cell, *state)), "should be an array of shape"),
     *nonsense_functions(cell),
@@ -267,6 +287,10 @@ CASES = [
     mistake(tangent, wrong_answer(lambda f, du, dG, *_: (f, 3 * du, dG)), "d_du, compared with a centred difference"),
     mistake(tangent, wrong_answer(lambda f, du, dG, *_: (f, du, 3 * dG)), "d_dG[:, 0], compared"),
     mistake(tangent, wrong_answer(lambda f, du, dG, *_: (f, dG)), "should return 3 things"),
+    mistake(tangent, wrong_answer(lambda f, du, dG, *_: (f, du, dG.T)), "d_dG is transposed"),
+    mistake(tangent, lambda *state: answer(*state, push=lambda T, k: T[k]), "the push for G_k"),
+    mistake(tangent, lambda *state: answer(*state, product="kip,kp->ip"), "d_dG[:, 0], compared"),
+    right(tangent, wrong_answer(lambda f, du, dG, *_: (f.tolist(), du.tolist(), dG.tolist()))),
     *nonsense_functions(tangent),
     right(phases, restrict, reconstruct, update),
     mistake(phases, lambda m, U: restrict(m, U)[::-1], reconstruct, update, "the order is place, value, gradient"),
@@ -285,6 +309,8 @@ CASES = [
     mistake(phases, restrict, reconstruct, lambda m, U, R, K: U - m.solve(K, -R), "the wrong way"),
     mistake(phases, restrict, reconstruct, lambda m, U, R, K: m.solve(K, -R), "returns the step"),
     mistake(phases, restrict, reconstruct, lambda m, U, R, K: U, "U as it was"),
+    mistake(phases, restrict, reconstruct, in_place, "U + step instead of U += step"),
+    mistake(phases, restrict, wrong_reconstruct(lambda R, K, f, K0: (inner(R), K)), update, "Leave it whole"),
     mistake(phases, restrict, reconstruct, everywhere, "moved values that the boundary"),
     mistake(phases, restrict, reconstruct, lambda m, U, R, K: U + m.solve(K, -R) / 2, "what update returns is off"),
     *nonsense_functions(phases, (reconstruct, update)),
@@ -297,6 +323,12 @@ CASES = [
     mistake(talk, lambda *state: (lambda U, R: (U, [*R, R[-1]]))(*dialogue(*state)), "needs one update"),
     mistake(talk, lambda *state: (lambda U, R: (U, R[:2]))(*dialogue(*state)), "list one residual a turn"),
     mistake(talk, lambda *state: (lambda U, R: (U, [2 * v for v in R]))(*dialogue(*state)), "the first residual"),
+    right(talk, or_else),
+    mistake(talk, lambda *state: dialogue(*state, most=10**6), "does not give up"),
+    mistake(talk, lambda *state: dialogue(*state, step=in_place), "changed the start"),
+    mistake(talk, lambda *state: dialogue(*state, size=lambda R: np.abs(R).max()), "are largest entries"),
+    mistake(talk, lambda *state: dialogue(*state, size=lambda R: np.sqrt(np.mean(R**2))), "are root mean squares"),
+    mistake(talk, lambda *state: dialogue(*state, size=lambda R: R @ R, tol=1e-20), "squares of norms"),
     mistake(talk, lambda *state: dialogue(*state)[0], "should return two things"),
     mistake(talk, moving_drain, "for a nonlinear closure the residual"),
     *nonsense_functions(talk),
@@ -307,6 +339,8 @@ CASES = [
     mistake(
         line, lambda *state: effective(*state, mean_s=lambda values: 0.0), r, s, "inertial resistance s is missing"
     ),
+    mistake(line, lambda *state: effective(*state, mean_r=harmonic), r, s, "only s is averaged"),
+    mistake(line, lambda x, u, G: effective(x, 1.0, G), r, s, "at the pressure 1"),
     mistake(line, ungraded, r, s, "r changes with x as well"),
     mistake(line, lambda *state: effective(*state, np.median, np.median), r, s, "sigma of homogenized is off"),
     mistake(
@@ -323,8 +357,10 @@ CASES = [
     mistake(
         checks.error_budget,
         wrong_budget(lambda macro, micro, total: (macro, total - macro, total)),
-        "difference of two errors",
+        "computed from the other two",
     ),
+    mistake(checks.error_budget, wrong_budget(lambda a, b, c: (a, b, a + b)), "computed from the other two"),
+    mistake(checks.error_budget, wrong_budget(lambda a, b, c: (a, b, np.hypot(a, b))), "computed from the other two"),
     mistake(checks.error_budget, wrong_budget(lambda macro, micro, total: (macro, micro, 2 * total)), "total exceeds"),
     mistake(checks.error_budget, wrong_budget(lambda macro, micro, total: (1.0, micro, total)), "macro should fall by"),
     mistake(checks.error_budget, wrong_budget(lambda macro, micro, total: (macro, -micro, total)), "so positive"),
