@@ -80,8 +80,8 @@ class WithDerivatives:
     doi:10.1137/S003614459631241X); j has to be analytic, written without abs, norms of complex numbers or comparisons.
     "differences": central, with the step eps^(1/3) times the size of xi (or of u) at the point, good to about ten digits.
 
-    The complex step is compared with a difference at a few points of each call, those at rest (xi = 0) left out, where
-    powers of |xi| have no derivative or a vanishing one; ValueError if they disagree.
+    The complex step is compared with a difference at a few points of each call; ValueError if they disagree. Points at
+    rest (xi = 0), where powers of |xi| have no derivative or a vanishing one, and where j is not finite are left out.
     """
 
     j: Callable[[Array, Array, Array, Array], Array]
@@ -101,11 +101,12 @@ class WithDerivatives:
         d_du, d_dxi = self._complex(x, y, u, xi)
         few = slice(None, None, max(1, xi.shape[2] // 3))
         x, y = (v if v.shape[2] == 1 else v[..., few] for v in (x, y))
-        moving = xi[..., few].any(axis=0)
-        size = np.abs(value[..., few][:, moving]).max(initial=0)
+        known = np.isfinite(value[..., few]).all(axis=0) & xi[..., few].any(axis=0)
+        size = np.abs(value[..., few][:, known]).max(initial=0)
         for name, exact, near in zip(("u", "xi"), (d_du, d_dxi), self._differences(x, y, u, xi[..., few]), strict=True):
-            near = near[..., moving]
-            gap = np.abs(exact[..., few][..., moving] - near).max(initial=0)
+            where = known & np.isfinite(near).all(axis=tuple(range(near.ndim - 2)))
+            near = near[..., where]
+            gap = np.abs(exact[..., few][..., where] - near).max(initial=0)
             if not gap <= 1e-4 * max(np.abs(near).max(initial=0), size):
                 raise ValueError(
                     f"the complex step and a difference disagree on dj/d{name} by {gap:.1e}: j(x, y, u, xi) is not analytic as "

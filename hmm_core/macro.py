@@ -242,7 +242,7 @@ def solve_elliptic(
     initial : where to start: a number, a function, dofs, or a Solution on the same space. Zero by default.
     method : "newton", or "picard", the textbook's loop: with the tensor that carries the last gradient into the last flux
         (``secant``) the problem is linear, and solved again until U stands still. More turns, no derivative in U needed.
-        A step that does not reduce the residual is shortened.
+        A step that does not reduce the residual, or leads to a state that the closure refuses, is shortened.
     executor : anything with ``submit`` as in concurrent.futures. The points are cut into a few slices per worker.
     progress : show a bar that counts micro problems.
     tol : residual at which the dialogue ends, relative to the forces in balance (or at round-off, if that comes first).
@@ -281,7 +281,15 @@ def solve_elliptic(
     wanted, slope = FIRST_ANSWER, 0.0
     for turn in range(max_iter + 1):
         state = restrict(basis, u)
-        answer = micro_solve(closure, state, memory, wanted, pool, f"dialogue {turn + 1}" if progress else None)
+        try:
+            answer = micro_solve(closure, state, memory, wanted, pool, f"dialogue {turn + 1}" if progress else None)
+        except (ValueError, ConvergenceError):
+            if not history or damping <= SHORTEST_STEP:
+                raise
+            damping /= 2  # the step led where the micro model has no answer, and the way there is open
+            u = previous + damping * step
+            history[-1] = replace(history[-1], update=damping * float(np.abs(step).max(initial=0)))
+            continue
         memory = answer.memory
         force, size, tangent = reconstruct(basis, answer, state if method == "picard" else None)
         tangent = tangent + exchange

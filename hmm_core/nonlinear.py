@@ -29,7 +29,7 @@ State = dict[str, Array]  # of B problems: every array has the problem axis firs
 STEPS = 40  # Newton steps of one attempt
 SHORTEST = 2.0**-10  # damping at which a step is given up
 FASTEST, SLOWEST = 0.1, 0.9  # factors by which continuation reduces the linear law that helps it
-MOST_LIFT = 1e-6  # of the tangent's size, where it degenerates
+LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
 ROUND_OFF = 8 * np.finfo(float).eps  # of the gradient: forces that large can be a sum of larger ones that cancel
 HUGE = 1e150  # what is larger has no finite square
@@ -101,9 +101,9 @@ def solve_nonlinear(
     memory : what an earlier call returned for the same points: the iteration starts from there.
     tol : relative accuracy of flux and tangent; by default the cell's.
 
-    Where dj/dxi is (nearly) zero or negative it is lifted, inside the iteration and in the tangent, to ``tol`` times its size
-    elsewhere in the cell: a regularisation that vanishes with tol and leaves the flux alone. If it is zero in the whole
-    cell (a power law at rest), that at a unit gradient stands in; where it is infinite at rest, that very close to rest.
+    Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
+    the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), that at a unit gradient
+    stands in; where it is infinite at rest, that very close to rest.
 
     Raises
     ------
@@ -308,7 +308,7 @@ class _Problems:
             tangent[at_rest] = self.of(at_rest).law.at_unit_gradient()[:, : tangent.shape[1]]
             size = np.where(at_rest, np.abs(tangent).reshape(count, -1).max(axis=1), size)
         least = tangent[:, 0] if tangent.shape[1] == 1 else _least(tangent, d)
-        low, floor = least.reshape(count, -1).min(axis=1), min(self.cell.tol, MOST_LIFT) * size
+        low, floor = least.reshape(count, -1).min(axis=1), LIFT * size
         worst = low / size
         if (low < floor).any():
             lift = np.maximum(floor[:, None, None] - least, 0.0)

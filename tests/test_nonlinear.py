@@ -160,6 +160,25 @@ def test_a_linear_law_is_a_linear_cell_problem(dim, options):
             np.testing.assert_allclose(micro.corrector(cell), field, atol=1e-4)
 
 
+@pytest.mark.parametrize("bc", BOUNDARIES)
+@pytest.mark.parametrize("tol", [1e-2, 1e-8])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_large_contrast_is_not_taken_for_a_law_that_degenerates(dim, tol, bc):
+    """Across layers the weak ones decide alone: a tangent lifted there would be wrong by as much as it is lifted."""
+
+    def a(x, y):
+        return np.where(y[0] % 1 < 0.5, 1.0, 1e-9) + 0 * y[-1]
+
+    cell = hmm.CellProblem(dim=dim, n=8, bc=bc, tol=tol)
+    grad = np.eye(dim)[:, :1]
+    micro = solve_nonlinear(cell, Quasilinear(lambda x, y, u: a(x, y) + 0 * u), np.zeros((dim, 1)), np.zeros(1), grad)
+    tensor = cell.effective_tensor(a)
+    np.testing.assert_allclose(micro.d_dgrad[..., 0], tensor, rtol=1e-6, atol=1e-16)
+    np.testing.assert_allclose(micro.flux, tensor[:, :1], rtol=1e-5, atol=1e-16)
+    if dim == 1:
+        assert tensor[0, 0] == pytest.approx(2 / (1 + 1e9), rel=1e-9)
+
+
 def test_the_slow_variable_within_the_sample():
     """With eps the law is asked at x + eps eta and x/eps + eta, as a medium is."""
     x, u, grad = states(2)
@@ -487,6 +506,44 @@ def test_the_p_laplacian_from_rest_where_its_tangent_vanishes_or_is_infinite(p, 
     )
     np.testing.assert_allclose(eight.u, 8 ** (1 / (p - 1)) * one.u, rtol=1e-7, atol=1e-9)
     assert one.history[-1].residual < 1e-10 and one.u.max() > 0.005
+
+
+def limited(x, y, u, xi):
+    """xi / (1 - |xi|^2)^(1/2): no flux carries a gradient above 1, and no state with one has an answer."""
+    return wavy(x, y) * xi / np.sqrt(1 - (xi * xi).sum(axis=0))
+
+
+def test_a_step_of_a_cell_to_where_the_law_ends_is_shortened():
+    largest = []
+
+    def watched(x, y, u, xi):
+        largest.append((np.real(xi) ** 2).sum(axis=0).max())
+        return limited(x, y, u, xi)
+
+    def given(x, y, u, xi):
+        size = 1 / np.sqrt(1 - (xi * xi).sum(axis=0))
+        tangent = size * np.eye(2)[:, :, None, None] + size**3 * xi[:, None] * xi
+        return wavy(x, y) * size * xi, 0 * xi, wavy(x, y) * tangent
+
+    state = np.zeros((2, 1)), np.zeros(1), np.array([[0.93], [0.0]])
+    found, exact = (solve_nonlinear(hmm.CellProblem(n=8), law, *state) for law in (WithDerivatives(watched), given))
+    assert max(largest) > 1
+    np.testing.assert_allclose(found.flux, exact.flux, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(found.d_dgrad, exact.d_dgrad, rtol=1e-8, atol=1e-8)
+
+
+def test_a_macro_step_to_where_the_law_ends_is_shortened():
+    basis, cell = hmm.macro_basis(skfem.MeshTri().refined(3), skfem.ElementTriP1()), hmm.CellProblem(n=4)
+    closure = hmm.NonlinearCellClosure(WithDerivatives(limited), cell)
+    with pytest.raises(ValueError, match=r"j is not finite"):
+        closure(np.zeros((2, 1)), np.zeros(1), np.array([[1.1], [0.0]]))
+    solution = hmm.solve_elliptic(basis, closure, 12.0)
+    size = np.linalg.norm(hmm.macro.restrict(basis, solution.u).grad, axis=0)
+    linear = hmm.solve_elliptic(basis, hmm.CellClosure(wavy, cell), 12.0)
+    assert np.linalg.norm(hmm.macro.restrict(basis, linear.u).grad, axis=0).max() > 1.2
+    assert 0.5 < size.max() < 1 and solution.history[-1].residual < 1e-10
+    with pytest.raises(ValueError, match=r"j is not finite"):
+        hmm.solve_elliptic(basis, closure, 12.0, initial=linear)
 
 
 # -- effort that adapts ----------------------------------------------------------------------------------------------------
