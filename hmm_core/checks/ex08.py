@@ -290,6 +290,7 @@ def consistent_tangent(answer: Callable[..., Any]) -> None:
                     ),
                 },
             )
+        exact_dG = direct + response
         direct, response = cell.mean(j_u), moved(j_u)
         recognise(
             d_du,
@@ -307,6 +308,12 @@ def consistent_tangent(answer: Callable[..., Any]) -> None:
             match(d_dG[:, k], by_difference, f"d_dG[:, {k}], compared with a centred difference of sigma,", rtol=1e-5)
         by_difference = (at(u + step, G)[0] - at(u - step, G)[0]) / (2 * step)
         match(d_du, by_difference, "d_du, compared with a centred difference of sigma,", rtol=1e-5)
+        for found, exact, name in ((d_dG, exact_dG, "d_dG"), (d_du, direct + response, "d_du")):
+            require(
+                close(found, exact, 1e-8),
+                f"{name} is nearly right, as a difference quotient is. Newton's method will notice; the linear problem for chi "
+                "gives it exactly.",
+            )
     passed("the averaged flux", "both derivatives agree with centred differences of it")
 
 

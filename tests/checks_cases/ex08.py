@@ -94,6 +94,13 @@ def wrong_answer(change):
     return lambda cell, law, x, u, G: answer(cell, law, x, u, G, change)
 
 
+def one_sided(cell, law, x, u, G, step=1e-6):
+    """The derivative in G by differences of the answer, as somebody does who distrusts the linear problem."""
+    sigma, d_du, _ = answer(cell, law, x, u, G)
+    moved = [answer(cell, law, x, u, G + step * e)[0] for e in np.eye(len(G))]
+    return sigma, d_du, np.stack([(other - sigma) / step for other in moved], axis=1)
+
+
 def affine_flux(cell, law, x, u, G):
     """Nobody solved the cell problem."""
     j, dj_du, T = law(x[:, None], cell.points, u, np.tile(G[:, None], cell.weights.size))
@@ -273,6 +280,7 @@ CASES = [
     mistake(cell, lambda cell, *state: cell.gradient(solve_cell(cell, *state)), "should be an array of shape"),
     *nonsense_functions(cell),
     right(tangent, answer),
+    mistake(tangent, one_sided, "as a difference quotient is"),
     mistake(tangent, affine_flux, "the average of j(G)"),
     mistake(tangent, mean_conductivity, "mean conductivity times G"),
     mistake(tangent, wrong_answer(lambda f, du, dG, *_: (-f, du, dG)), "sigma has the wrong sign"),
