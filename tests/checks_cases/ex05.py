@@ -35,6 +35,13 @@ def middles(edges, size, q):
     return density / density.sum()
 
 
+def by_sampling(edges, size, q):
+    """A fine sum in place of the integral."""
+    middle = (np.arange(100_000) + 0.5) / 100_000 * size - size / 2
+    density = (0.25 - (middle / size) ** 2) ** q
+    return np.histogram(middle, edges, weights=density / density.sum())[0]
+
+
 def whole_only(edges, size, q):
     """Outside of [0, 1] the beta function is nan."""
     return np.diff(betainc(q + 1, q + 1, edges / size + 0.5))
@@ -136,7 +143,9 @@ CASES = [
     mistake(checks.weights, even_mesh, "of unequal width is off"),
     mistake(checks.weights, lambda e, s, q: (abs(e[1:] + e[:-1]) < s) * np.diff(e) / s, "do not add up to 1"),
     mistake(checks.weights, lambda e, s, q: np.diff(e / s + 0.5), "outside of the window"),
-    mistake(checks.weights, lambda e, s, q: -weights(e, s, q), "is negative"),
+    mistake(checks.weights, lambda e, s, q: -weights(e, s, q), "right edge minus left edge"),
+    mistake(checks.weights, lambda e, s, q: np.diff(np.clip(e / s, -0.5, 1.0) ** 2), "a weight is negative: clip"),
+    mistake(checks.weights, by_sampling, "nearly right"),
     mistake(checks.weights, lambda e, s, q: 2 * weights(e, s, q), "add up to 2"),
     mistake(checks.weights, lambda e, s, q: weights(e, 0.9 * s, q), "weights for q = 0 is off"),
     mistake(checks.weights, lambda e, s, q: weights(e, s, 0), "q makes no difference"),
@@ -224,6 +233,7 @@ CASES = [
     mistake(checks.split, lambda F, G, S: (F - G @ S, (G - eye) @ S), "wrong order"),
     mistake(checks.split, lambda F, G, S: (F - S * G, S * (G - eye)), "@ instead of *"),
     mistake(checks.split, lambda F, G, S: (F - S, S @ (G - eye)), "the whole error"),
+    mistake(checks.split, lambda F, G, S: (F @ inv(G) - S, S @ (G - eye)), "the error of the ratio"),
     mistake(checks.split, lambda F, G, S: (S @ G - F, S @ (eye - G)), "sign of part one"),
     mistake(checks.split, lambda F, G, S: (F - S @ G, (G - eye) @ S), "wrong order"),
     mistake(checks.split, lambda F, G, S: (F - S @ G, S @ G), "identity is missing"),
