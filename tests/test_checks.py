@@ -126,6 +126,17 @@ def test_asking_says_which_input_a_function_failed_on():
     assert checks.ask(lambda v: v / np.zeros(1), np.ones(1), name="f", case="a division")[0] == np.inf  # no warning
 
 
+def test_what_goes_into_a_function_comes_out_as_it_was():
+    def double(a):
+        a *= 2
+        return a
+
+    with pytest.raises(checks.CheckFailed, match=r"^double has changed an array that it was given\. Work on a copy"):
+        checks.ask(double, np.ones(2), name="double", case="ones")
+    kept = np.array([0.0, np.nan])
+    assert checks.ask(double, kept, name="double", case="zero and nan") is kept  # the same numbers as before
+
+
 def test_tolerances_are_relative_to_the_largest_entry():
     assert checks.close([1000, 0], [1000, 1e-4], rtol=1e-6)
     assert not checks.close([1000, 0], [1000, 1e-2], rtol=1e-6)

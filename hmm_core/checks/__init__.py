@@ -111,10 +111,14 @@ def expression(answer: Any, name: str, allowed: set[Any] | None = None) -> Any:
 
 
 def ask(function: Any, *arguments: Any, name: str, case: str) -> Any:
-    """What the reader's function answers for one input; ``case`` says in words which ("the constant medium a = 3")."""
+    """What the reader's function answers for one input; ``case`` says in words which ("the constant medium a = 3").
+
+    Arrays that go in must come out as they were, for the notebook uses its own once more.
+    """
     given(function, name)
     if not callable(function):
         fail(f"{name} should be a function; it is {kind(function)}.")
+    before = [argument.copy() if isinstance(argument, np.ndarray) else None for argument in arguments]
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -125,6 +129,12 @@ def ask(function: Any, *arguments: Any, name: str, case: str) -> Any:
         raise CheckFailed(f"{name} is not written yet: {NOTHING} or the `raise` by your answer.") from None
     except Exception as error:
         raise CheckFailed(f"{name} stopped with {type(error).__name__}: {error}. It was asked for {case}.") from None
+    for now, then in zip(arguments, before, strict=True):
+        if then is not None and not np.all((now == then) | ((now != now) & (then != then))):  # nan equals nan here
+            fail(
+                f"{name} has changed an array that it was given. Work on a copy; `a = a + b` makes a new array, `a += b` "
+                "changes the old one."
+            )
     return given(answer, f"what {name} returns for {case}")
 
 

@@ -79,11 +79,8 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
     """sweep(rings, rng): the rings after L attempts, each at a random place of its own in every ring."""
 
     def after(rings: Array, seed: int, case: str) -> Array:
-        given = rings.copy()
-        answer = ask(sweep, given, np.random.default_rng(seed), name="sweep", case=case)
-        value = _rings(answer, "sweep(rings, rng)", rings.shape)
-        require(given == rings, "sweep has changed the array that it was given: work on rings.copy().")
-        return value
+        answer = ask(sweep, rings.copy(), np.random.default_rng(seed), name="sweep", case=case)
+        return _rings(answer, "sweep(rings, rng)", rings.shape)
 
     mixed = np.random.default_rng(1).random((500, 10)) < 0.5
     moved = after(mixed, 2, "500 random rings of 10 places (the exercise has 40)")

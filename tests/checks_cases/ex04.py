@@ -101,7 +101,7 @@ CASES = [
     mistake(checks.energy, lambda a, g: energy(a, -g), "the sign"),
     mistake(checks.energy, lambda a, g: np.mean(a * (1 + (g**2).sum(axis=0))), "mixed term"),
     mistake(checks.energy, lambda a, g: energy(a, 2 * g), "off by"),
-    mistake(checks.energy, spoiled_input, "changes the array"),
+    mistake(checks.energy, spoiled_input, "has changed an array"),
     mistake(checks.energy, lambda a, g: a * ((1 + g[0]) ** 2 + g[1] ** 2), "single number"),
     *nonsense_functions(checks.energy),
     right(checks.envelope, lambda error, R: max(error(R + f, c) for f in F for c in C)),

@@ -35,6 +35,11 @@ def middles(edges, size, q):
     return density / density.sum()
 
 
+def scaled_in_place(edges, size, q):
+    edges /= size
+    return weights(edges, 1.0, q)
+
+
 def by_sampling(edges, size, q):
     """A fine sum in place of the integral."""
     middle = (np.arange(100_000) + 0.5) / 100_000 * size - size / 2
@@ -146,6 +151,7 @@ CASES = [
     mistake(checks.weights, lambda e, s, q: -weights(e, s, q), "right edge minus left edge"),
     mistake(checks.weights, lambda e, s, q: np.diff(np.clip(e / s, -0.5, 1.0) ** 2), "a weight is negative: clip"),
     mistake(checks.weights, by_sampling, "nearly right"),
+    mistake(checks.weights, scaled_in_place, "weights has changed an array"),
     mistake(checks.weights, lambda e, s, q: 2 * weights(e, s, q), "add up to 2"),
     mistake(checks.weights, lambda e, s, q: weights(e, 0.9 * s, q), "weights for q = 0 is off"),
     mistake(checks.weights, lambda e, s, q: weights(e, s, 0), "q makes no difference"),

@@ -142,6 +142,11 @@ def all_lags(series):
     return 0.5 + np.sum(r[1:] / r[0])
 
 
+def centred_in_place(series):
+    series -= series.mean()
+    return mixing_by()(series)
+
+
 def while_positive(series):
     d, tau = series - series.mean(), 0.5
     for k in range(1, len(d)):
@@ -222,7 +227,7 @@ CASES = [
     mistake(checks.one_sweep, sweep_by(step=-1), "cars move to the left"),
     mistake(checks.one_sweep, sweep_by(closed=False), "a car on the last place never gets on"),
     mistake(checks.one_sweep, sweep_by(exclusion=False), "the number of cars on a ring changes"),
-    mistake(checks.one_sweep, sweep_by(copy=False), "work on rings.copy()"),
+    mistake(checks.one_sweep, sweep_by(copy=False), "has changed an array"),
     mistake(checks.one_sweep, sweep_by(swap=True), "cars move back as often as ahead"),
     mistake(
         checks.one_sweep, sweep_by(lambda rng, L, R: rng.integers(L, size=(1, R))), "one unit of time has L attempts"
@@ -276,6 +281,7 @@ CASES = [
     mistake(checks.mixing, all_lags, "always add up to -1/2"),
     mistake(checks.mixing, mixing_by(window=1.0), "you stop too early"),
     mistake(checks.mixing, while_positive, "at the first negative r_k"),
+    mistake(checks.mixing, centred_in_place, "mixing_time has changed an array"),
     mistake(checks.mixing, lambda series: 0.75, "stop at the first lag"),
     mistake(checks.mixing, mixing_by(window=2.0), "is off by"),
     *nonsense_functions(checks.mixing),
