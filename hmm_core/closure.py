@@ -162,9 +162,10 @@ class NonlinearCellClosure:
     The answer depends on the state, so the dialogue goes on until U stands still. Two things keep that cheap. The macro
     solver says by ``tol`` how accurate an answer it can use: little at first, more as its residual falls. And with each
     answer the closure hands out its micro fields and their derivatives as ``memory``: when asked again about the same
-    points, it starts from there, and where the state has moved so little that the last tangent tells the new flux to
-    a tenth of ``tol`` (the relative move squared), it answers with that alone (E and Engquist 2003; for the quasilinear
-    case Abdulle and Vilmart 2014, doi:10.1090/S0025-5718-2013-02758-5).
+    points, it starts from there, and where the square of the relative move, the size of what is left out to first order,
+    is below a tenth of ``tol``, it answers with the flux that the last tangent tells and that tangent itself, which is
+    then known to about tol^(1/2) (E and Engquist 2003; for the quasilinear case Abdulle and Vilmart 2014,
+    doi:10.1090/S0025-5718-2013-02758-5).
 
     Parameters
     ----------
@@ -235,7 +236,7 @@ class NonlinearCellClosure:
 
 
 def _extrapolated(memory: dict, u: Array, grad: Array, tol: float) -> tuple[Array, Array]:
-    """The flux to first order in the change of (u, grad) since it was computed, and where that is good to tol/10."""
+    """The flux to first order in the change of (u, grad) since then, and where that change squared is below tol/10."""
     du, dgrad = u - memory["u"], grad - memory["grad"]
     step = _apply(memory["d_dgrad"], dgrad) + memory["d_du"] * du
 

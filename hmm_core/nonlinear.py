@@ -99,7 +99,8 @@ def solve_nonlinear(
     x, u, grad : macro points (d, K) with values (K,) and gradients (d, K).
     eps : as in ``CellProblem.effective_tensor``.
     memory : what an earlier call returned for the same points: the iteration starts from there.
-    tol : relative accuracy of flux and tangent; by default the cell's.
+    tol : relative accuracy of the flux; by default the cell's. Where the flux is better than the field that it belongs to
+        (symmetric tangents, box window over the whole domain), the tangent is accurate to about tol^(1/2) only.
 
     Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
     the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), that at a unit gradient
@@ -227,7 +228,7 @@ def _newton(problems: "_Problems", state: State) -> tuple[State, State | None, A
         while left.size and damping >= SHORTEST:
             trying, begin, onward = some.of(left), _pick(now, left), _pick(step, left)
             trial = trying.values({name: begin[name] + damping * onward[name] for name in onward})
-            merit = trying.merit(trial, balance["diagonal"][left])
+            merit = np.where(trying.finite(trial), trying.merit(trial, balance["diagonal"][left]), np.inf)
             good = merit <= np.maximum((1 - damping / 2) * balance["merit"][left], balance["target"][left])
             _place(state, count, live[left[good]], _pick(trial, good))
             left, damping = left[~good], damping / 2
@@ -286,16 +287,13 @@ class _Problems:
 
     def finite(self, state: State) -> Array:
         """Whether the law is finite, and not so large that its square is not, everywhere in the cell (B,)."""
-        count = len(self.G)
-        return np.logical_and.reduce([np.abs(state[n]).reshape(count, -1).max(axis=1) < HUGE for n in LAW])
+        values = [state[name].reshape(len(self.G), -1) for name in LAW]
+        return np.logical_and.reduce([(v.max(axis=1) < HUGE) & (v.min(axis=1) > -HUGE) for v in values])
 
     def merit(self, state: State, diagonal: Array) -> Array:
-        """Energy of the residual plus the energy that closes the gap; infinite where the law is not finite."""
-        finite, r = self.finite(state), state["r"]
-        if not finite.all():
-            r = np.where(finite.reshape(-1, *(1,) * (r.ndim - 1)), r, 0.0)
+        """Energy of the residual plus the energy that closes the gap."""
         closing = (diagonal * state["gap"] ** 2).sum(axis=1) * self.cell.grid.length**self.cell.dim
-        return np.where(finite, self.energy(r, diagonal) + closing, np.inf)
+        return self.energy(state["r"], diagonal) + closing
 
     def scales(self, state: State) -> State:
         """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
