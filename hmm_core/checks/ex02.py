@@ -183,7 +183,11 @@ def dual(function: Callable[..., Any]) -> None:
         answer = answer.tolist()
     pairs = isinstance(answer, list | tuple) and len(answer) == 2
     pairs = pairs and all(isinstance(v, list | tuple | sp.MatrixBase | np.ndarray) and len(v) == 2 for v in answer)
-    require(pairs, f"what dual returns should be two pairs, (new gradient, new flux); it is {kind(answer)}.")
+    holds = f" of {len(answer)} things" if isinstance(answer, list | tuple) else ""
+    require(
+        pairs,
+        f"what dual returns should be two pairs, ((., .), (., .)), new gradient first; it is {kind(answer)}{holds}.",
+    )
     names = (("new gradient", answer[0]), ("new flux", answer[1]))
     (g1, g2), (j1, j2) = [[expression(c, f"a component of the {name}") for c in pair] for name, pair in names]
 
@@ -194,7 +198,8 @@ def dual(function: Callable[..., Any]) -> None:
         turned = [-sign * gradient[1], sign * gradient[0]]
         if same(g1, turned[0]) and same(g2, turned[1]):
             fail(
-                "your new gradient is the old one, turned: that has lost its divergence, but what it needs is no curl."
+                "your new gradient is the old one, turned: that has lost its divergence, but what it needs is no curl. (Or "
+                "are the two in the wrong order? The new gradient comes first.)"
             )
     if same(g1, flux[0]) and same(g2, flux[1]):
         fail("your new gradient is the flux as it was: that has no divergence, but a curl. It must be turned first.")
@@ -300,7 +305,8 @@ def layered(function: Callable[..., Array]) -> None:
 
     lost = "the off-diagonal entries of the phases are lost on the way."
     equal = of(K1, K1, f, "two equal phases")
-    match(equal, K1, "layered for two equal phases", mistakes={lost: np.diag(np.diag(K1))})
+    unmultiplied = "this is the mean of the two gradients; the tensor comes from the mean flux, K1 and K2 times them."
+    match(equal, K1, "layered for two equal phases", mistakes={lost: np.diag(np.diag(K1)), unmultiplied: EYE})
     scalar = of(2 * EYE, 5 * EYE, f, "scalar phases 2 and 5")
     h, m = exact.wiener_bounds([2, 5], [f, 1 - f])
     recognise(
@@ -318,6 +324,9 @@ def layered(function: Callable[..., Array]) -> None:
             * m
             * EYE
             - np.diag([h, m]),
+            "the mean of your two gradients is not G: phase 1, with the fraction f, jumps by (1 - f) c, phase 2 by -f c.": (
+                m * EYE + np.diag([(f**2 * 2 - (1 - f) ** 2 * 5) * 3 / ((1 - f) * 2 + f * 5), 0])
+            ),
             "in the denominator the fractions are exchanged: (1 - f) goes with K1, f with K2.": mixed(
                 1 - f, 2 * EYE, 5 * EYE
             ),

@@ -98,6 +98,18 @@ def layered(K1, K2, f):
     return np.array(columns).T
 
 
+def by_jumps(K1, K2, f, first, second, with_flux=True):
+    """Column by column, as the third hint has it; ``first`` and ``second`` scale the jumps of the two gradients."""
+    A, e1 = np.empty((2, 2)), EYE[0]
+    for k, G in enumerate(EYE):
+        c = e1 @ (K2 - K1) @ G / ((1 - f) * K1[0, 0] + f * K2[0, 0])
+        gradients = G + first * c * e1, G - second * c * e1
+        A[:, k] = sum(
+            weight * (K @ g if with_flux else g) for weight, K, g in zip((f, 1 - f), (K1, K2), gradients, strict=True)
+        )
+    return A
+
+
 def jumping(change):
     """layered with its term c changed."""
 
@@ -173,7 +185,8 @@ CASES = [
     mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: ((j2, j1), (g2, g1))), "has a curl"),
     mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: ((-j2, j1), (g2, g1))), "your new flux has a divergence"),
     mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: ((-j2, j1), (-2 * g2, 2 * g1))), "not 1/a times"),
-    mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: (-j2, j1, -g2, g1)), "should be two pairs"),
+    mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: (-j2, j1, -g2, g1)), "it is of type tuple of 4 things"),
+    mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: 3), "should be two pairs"),
     *nonsense_functions(checks.dual),
     right(checks.checkerboard, 1 / s - s / (k1 * k2)),
     right(checks.checkerboard, s**2 - k1 * k2),
@@ -220,6 +233,9 @@ CASES = [
         "harmonic mean stands in the first place",
     ),
     mistake(checks.layered, lambda K1, K2, f: layered(K1, K2, 1 - f), "the fractions are exchanged"),
+    mistake(checks.layered, lambda K1, K2, f: by_jumps(K1, K2, f, f, 1 - f), "the mean of your two gradients is not G"),
+    mistake(checks.layered, lambda K1, K2, f: by_jumps(K1, K2, f, 1 - f, f, with_flux=False), "the mean flux"),
+    right(checks.layered, lambda K1, K2, f: by_jumps(K1, K2, f, 1 - f, f)),
     mistake(checks.layered, jumping(lambda D, low, K1, K2, f: -np.outer(D[:, 0], D[0]) / low), "the sign of c"),
     mistake(
         checks.layered,
