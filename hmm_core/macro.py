@@ -278,14 +278,15 @@ def solve_elliptic(
 
     history: list[Dialogue] = []
     memory, before, step, damping, previous = None, math.inf, np.zeros_like(u), 1.0, u
-    wanted, slope = FIRST_ANSWER, 0.0
+    wanted, slope, doubt = FIRST_ANSWER, 0.0, ""
     for turn in range(max_iter + 1):
         state = restrict(basis, u)
         try:
             answer = micro_solve(closure, state, memory, wanted, pool, f"dialogue {turn + 1}" if progress else None)
-        except (ValueError, ConvergenceError):
+        except (ValueError, ConvergenceError) as error:
             if not history or damping <= SHORTEST_STEP:
                 raise
+            doubt = f"; on the way the closure refused a state: {error}"
             damping /= 2  # the step led where the micro model has no answer, and the way there is open
             u = previous + damping * step
             history[-1] = replace(history[-1], update=damping * float(np.abs(step).max(initial=0)))
@@ -320,6 +321,7 @@ def solve_elliptic(
     raise ConvergenceError(
         f"method={method!r} did not reach tol={tol} in {max_iter} updates; relative residuals "
         + ", ".join(f"{entry.residual:.1e}" for entry in history[-8:])
+        + (f", of a flux that the closure knows to {accuracy:.1e} only" if small else doubt)
     )
 
 

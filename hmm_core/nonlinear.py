@@ -145,31 +145,22 @@ def solve_nonlinear(
 
 def _solve_batch(problems: "_Problems", memory: State | None) -> State:
     """The answers for B problems, and the state to start from next time."""
-    everything = np.arange(len(problems.G))
-    state, balance, steps, work, stuck = _newton(
-        problems, problems.start() if memory is None else problems.predict(memory)
-    )
-    if memory is not None and stuck.any():
-        stuck = _again(problems, everything[stuck], state, steps, work)
-    for k in everything[stuck]:
+    begin = problems.start() if memory is None else problems.predict(memory)
+    state, balance, steps, work, stuck = _newton(problems, begin)
+    if memory is not None and stuck.any():  # another attempt, from the affine field
+        some, which = problems.of(stuck), np.flatnonzero(stuck)
+        found, _, more, done, stuck[which] = _newton(some, some.start())
+        _place(state, len(stuck), which, found)
+        steps[which] += more
+        work[which] += done
+    for k in np.flatnonzero(stuck):
         _continue(problems, k, state, steps, work)
     balance = problems.measure(state) if balance is None else balance
     problems.refuse_non_elliptic(balance)
     answer = problems.answer(state, balance if memory is None else balance | problems.guess(memory))
-    answer["iterations"] = work + answer["iterations"]
-    return answer | {"newton": steps, "grad": problems.G, "u": problems.law.u}
-
-
-def _again(problems: "_Problems", which: Array, state: State, steps: Array, work: Array) -> Array:
-    """Another attempt at some of the problems, from the affine field; what is still stuck, as a mask of all."""
-    found, _, more, done, stuck = _newton(some := problems.of(which), some.start())
-    for name, value in found.items():
-        state[name][which] = value
-    steps[which] += more
-    work[which] += done
-    mask = np.zeros(len(problems.G), dtype=bool)
-    mask[which[stuck]] = True
-    return mask
+    residual = np.sqrt(balance["merit"] / np.maximum(balance["energy"], np.finfo(float).tiny))
+    report = {"newton": steps, "iterations": work + answer["iterations"], "residual": residual}
+    return answer | report | {"grad": problems.G, "u": problems.law.u}
 
 
 def _continue(problems: "_Problems", k: int, state: State, steps: Array, work: Array) -> None:
@@ -513,10 +504,9 @@ class _Cells(_Problems):
             d_w[:, d], d_u = w[:, d], rates[..., d]
         d_w += np.einsum("bj...,bjk->bk...", w[:, :d], d_load)
         outer = mean @ d_load if cell.bc == "neumann" else np.zeros_like(d_load)
-        residual = np.sqrt(balance["merit"] / np.maximum(balance["energy"], np.finfo(float).tiny))
         answer = {"flux": flux, "d_du": d_u, "d_dgrad": rates[..., :d], "iterations": iterations.max(axis=1)}
         kept = {name: state[name] for name in ("load", "w", "outer")}
-        return answer | kept | {"residual": residual, "d_load": d_load, "d_w": d_w, "d_outer": outer}
+        return answer | kept | {"d_load": d_load, "d_w": d_w, "d_outer": outer}
 
 
 class _Line(_Problems):
@@ -565,10 +555,8 @@ class _Line(_Problems):
         own = np.concatenate([np.zeros_like(state["dj_du"]), state["dj_du"]], axis=1)
         d_xi = (rates[:, 0, :, None, None] - own) * inverse
         flux = state["c"] + self.direction(state, balance)["c"]
-        count = len(flux)
-        residual = np.sqrt(balance["merit"] / np.maximum(balance["energy"], np.finfo(float).tiny))
-        answer = {"flux": flux, "d_du": d_du, "d_dgrad": d_dgrad[:, :, None], "iterations": np.zeros(count, dtype=int)}
-        return answer | {"residual": residual, "c": state["c"], "xi": state["xi"], "d_c": rates, "d_xi": d_xi}
+        answer = {"flux": flux, "d_du": d_du, "d_dgrad": d_dgrad[:, :, None], "iterations": np.zeros(len(flux), dtype=int)}
+        return answer | {"c": state["c"], "xi": state["xi"], "d_c": rates, "d_xi": d_xi}
 
 
 # -- the law on the sampling domains ---------------------------------------------------------------------------------------
@@ -639,7 +627,9 @@ class Law:
         d, size = xi.shape[1], np.abs(xi).reshape(len(xi), -1).max(axis=1)
         small = REST * np.where(size > 0, size, 1.0)[:, None, None, None]
         around = [
-            self._values(np.where(singular, sign * small * direction, xi)) for sign in (1, -1) for direction in _axes(d)
+            self._values(np.where(singular, sign * small * direction, xi))
+            for sign in (1, -1)
+            for direction in np.eye(d)[:, None, :, None, None]
         ]
         for name, value in values.items():
             np.copyto(value, sum(near[name] for near in around) / len(around), where=singular)
@@ -693,10 +683,6 @@ def columns(tangent: Array, d: int) -> Array:
     if tangent.shape[1] == 1:
         return tangent[:, None] * np.eye(d)[:, :, None, None]
     return as_tensors(tangent, d).swapaxes(1, 2)
-
-
-def _axes(d: int) -> Array:
-    return np.eye(d)[:, None, :, None, None]
 
 
 def _least(tangent: Array, d: int) -> Array:

@@ -546,6 +546,23 @@ def test_a_macro_step_to_where_the_law_ends_is_shortened():
         hmm.solve_elliptic(basis, closure, 12.0, initial=linear)
 
 
+def test_a_dialogue_that_ends_says_what_the_closure_had_to_say():
+    basis = hmm.macro_basis(skfem.MeshTri().refined(2), skfem.ElementTriP1())
+
+    def broken(x, y, u, xi):
+        a = wavy(x, y) * np.where(np.abs(u) > 0.01, np.nan, 1.0)
+        return a * xi, 0 * xi, a
+
+    with pytest.raises(hmm.ConvergenceError, match=r"refused a state: .*j is not finite \(nan\)"):
+        hmm.solve_elliptic(basis, hmm.NonlinearCellClosure(broken, hmm.CellProblem(n=4)), 1.0)
+
+    def vague(x, u, grad):
+        return hmm.Answer(grad, 0 * grad, np.eye(2)[:, :, None] + 0 * grad[0], info={"tol": 1e-6})
+
+    with pytest.raises(hmm.ConvergenceError, match=r"knows to 1\.0e-06 only"):
+        hmm.solve_elliptic(basis, vague, 1.0)
+
+
 # -- effort that adapts ----------------------------------------------------------------------------------------------------
 
 
@@ -623,6 +640,23 @@ def test_a_dependence_on_u_that_vanishes_at_one_point_is_forgotten(bc):
     assert warm.info["iterations"] < cold.info["iterations"]
     np.testing.assert_allclose(warm.flux, cold.flux, rtol=1e-7)
     assert not warm.d_du[:, 0].any() and warm.d_du[:, 1].all()
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_memory_that_leads_nowhere_costs_time_only(dim, monkeypatch):
+    """Where Newton is stuck, or the law not finite, from the remembered fields, the affine field is tried."""
+    cell = hmm.CellProblem(dim=dim, n=6)
+    closure = hmm.NonlinearCellClosure(LAWS["p=3"], cell)
+    x, u, grad = states(dim, 4)
+    first = closure(x, u, grad)
+    field = "xi" if dim == 1 else "w"
+    spoilt = {name: value.copy() for name, value in first.memory.items()}
+    spoilt[field][..., 1] *= 1e6 * np.random.default_rng(0).normal(size=spoilt[field].shape[:-1])
+    spoilt[field][..., 2] = np.inf
+    monkeypatch.setattr(hmm.nonlinear, "STEPS", 12)
+    cold, warm = closure(x, u, 1.1 * grad), closure(x, u, 1.1 * grad, memory=spoilt)
+    np.testing.assert_allclose(warm.flux, cold.flux, rtol=1e-7)
+    np.testing.assert_allclose(warm.d_dgrad, cold.d_dgrad, rtol=1e-4, atol=1e-4)
 
 
 def test_workers_get_their_slice_of_memory_and_answer_the_same():
