@@ -555,7 +555,7 @@ class _Line(_Problems):
         own = np.concatenate([np.zeros_like(state["dj_du"]), state["dj_du"]], axis=1)
         d_xi = (rates[:, 0, :, None, None] - own) * inverse
         flux = state["c"] + self.direction(state, balance)["c"]
-        answer = {"flux": flux, "d_du": d_du, "d_dgrad": d_dgrad[:, :, None], "iterations": np.zeros(len(flux), dtype=int)}
+        answer = {"flux": flux, "d_du": d_du, "d_dgrad": d_dgrad[:, :, None], "iterations": 0}
         return answer | {"c": state["c"], "xi": state["xi"], "d_c": rates, "d_xi": d_xi}
 
 
