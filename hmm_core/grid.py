@@ -182,7 +182,9 @@ class _Grid:
         half = self.bc == "periodic" and not dense  # the real FFT stores half of the frequencies
         columns = slice(self.nodes // 2 + 1 if half else self.nodes)
         symbols = np.tensordot(diagonal, self.symbols[..., columns], axes=1) + shift * self.mass_symbol[..., columns]
-        visible = symbols > 1e-12 * symbols.max()
+        visible = symbols > 1e-12 * symbols.max(
+            axis=tuple(range(1, symbols.ndim)), keepdims=True
+        )  # each problem for itself
         inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=visible)[:, None]
         axes = tuple(range(-self.dim, 0))
 

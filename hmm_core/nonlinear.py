@@ -99,8 +99,7 @@ def solve_nonlinear(
     x, u, grad : macro points (d, K) with values (K,) and gradients (d, K).
     eps : as in ``CellProblem.effective_tensor``.
     memory : what an earlier call returned for the same points: the iteration starts from there.
-    tol : relative accuracy of the flux; by default the cell's. Where the flux is better than the field that it belongs to
-        (symmetric tangents, box window over the whole domain), the tangent is accurate to about tol^(1/2) only.
+    tol : relative accuracy of the flux, and within a factor of ten of its tangent; by default the cell's.
 
     Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
     the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), that at a unit gradient
@@ -384,7 +383,8 @@ class _Cells(_Problems):
             (cell.allowed_energy(balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
             for form in (True, False)
         ]
-        share = np.where(quadratic, 0.1 * shares[0], shares[1]) / cell.grid.length**cell.dim
+        # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
+        share = np.where(quadratic, shares[0] * min(0.1, 100 * cell.tol), shares[1]) / cell.grid.length**cell.dim
         balance["target"] = np.maximum(balance["low"] * share * balance["energy"], balance["round_off"])
         return balance
 

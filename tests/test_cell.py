@@ -699,6 +699,21 @@ def raising(x, y):
     raise KeyError("no such material")
 
 
+@pytest.mark.parametrize("bc", BOUNDARIES)
+@pytest.mark.parametrize("n", (8, 64))
+def test_a_weak_problem_is_solved_in_the_company_of_a_strong_one(bc, n):
+    """One point of the batch is 10^18 times stiffer than the other: each has its own scale."""
+
+    def medium(x, y):
+        return 10 ** (-20 * x[0]) * (1.6 + sin(y[0])) * (1.5 + 0.8 * cos(y[1]))
+
+    x, cell = np.array([[0.0, 0.9], [0.0, 0.0]]), hmm.CellProblem(n=n, bc=bc)
+    together = cell.effective_tensor(medium, x)
+    for k in range(2):
+        alone = cell.effective_tensor(medium, x[:, k])
+        np.testing.assert_allclose(together[..., k], alone, rtol=1e-10, atol=1e-12 * alone.max())
+
+
 @pytest.mark.parametrize(
     "medium, words",
     (
