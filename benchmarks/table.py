@@ -130,6 +130,13 @@ def summary(result: list[Row]) -> list[str]:
         inverse = np.log([float(row.contender.rpartition("/")[2]) for row in dns[-3:]])
         slope = np.polyfit(inverse, np.log([row.value for row in dns[-3:]]), 1)[0]
         lines.append(f"Resolved: cost grows like ε^-{slope:.1f} over the last three.")
+    same = [row.value for row in result if row.task == "nonlinear" and "Q1" in row.contender and row.value]
+    if len(same) == 3:
+        ours, cold, warm = same
+        lines.append(
+            f"Nonlinear HMM with the same Q1 cells on both sides: {cold / ours:.3g}×, and {warm / ours:.3g}× if the peer starts "
+            "from its last micro fields. The rest of the ratio is the Fourier scheme's."
+        )
     return lines
 
 

@@ -127,10 +127,7 @@ class CellClosure:
     def __post_init__(self) -> None:
         if not callable(self.a):
             raise TypeError(f"a={self.a!r} is not a medium: a function a(x, y) is needed")
-        if not (hasattr(self.cell, "solve") and hasattr(self.cell, "dim")):
-            raise TypeError(f"cell={self.cell!r} is not a cell problem: pass CellProblem(dim=..., n=...)")
-        if self.eps is not None and not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
-            raise ValueError(f"eps={self.eps!r} must be a positive number, or None to freeze the slow variable")
+        _check_sampling(self.cell, "solve", self.eps)
 
     @property
     def dim(self) -> int:
@@ -188,10 +185,7 @@ class NonlinearCellClosure:
     def __post_init__(self) -> None:
         if not callable(self.flux):
             raise TypeError(f"flux={self.flux!r} is not a law: a function flux(x, y, u, xi) is needed")
-        if not (hasattr(self.cell, "grid") and hasattr(self.cell, "dim")):
-            raise TypeError(f"cell={self.cell!r} is not a cell problem: pass CellProblem(dim=..., n=...)")
-        if self.eps is not None and not (isinstance(self.eps, Real) and 0 < self.eps < math.inf):
-            raise ValueError(f"eps={self.eps!r} must be a positive number, or None to freeze the slow variable")
+        _check_sampling(self.cell, "grid", self.eps)
 
     @property
     def dim(self) -> int:
@@ -233,6 +227,13 @@ class NonlinearCellClosure:
                 f"{len(x)}D and this cell; use None"
             )
         return memory if np.array_equal(memory["x"], x) else None
+
+
+def _check_sampling(cell: Any, has: str, eps: float | None) -> None:
+    if not (hasattr(cell, has) and hasattr(cell, "dim")):
+        raise TypeError(f"cell={cell!r} is not a cell problem: pass CellProblem(dim=..., n=...)")
+    if eps is not None and not (isinstance(eps, Real) and 0 < eps < math.inf):
+        raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
 
 
 def _extrapolated(memory: dict, u: Array, grad: Array, tol: float) -> tuple[Array, Array]:

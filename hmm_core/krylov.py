@@ -114,7 +114,9 @@ def bicgstab(
         if not active.any():
             break
         new = dot(shadow, r)
-        lost = active & (np.abs(new) <= 1e-8 * np.sqrt(np.abs(rho) * shadow_size))  # orthogonal to its shadow: start anew
+        lost = active & (
+            np.abs(new) <= 1e-8 * np.sqrt(np.abs(rho) * shadow_size)
+        )  # orthogonal to its shadow: start anew
         shadow = np.where(lost[scalar], z, shadow)
         new, shadow_size = np.where(lost, rho, new), np.where(lost, rho, shadow_size)
         beta = np.where(lost, 0.0, ratio(new, old) * ratio(alpha, omega))

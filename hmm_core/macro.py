@@ -234,7 +234,7 @@ def solve_elliptic(
     Parameters
     ----------
     basis : from ``macro_basis``, or any ``skfem.Basis`` of a scalar H1 element; its quadrature points are asked.
-    closure : ``CellClosure``, ``ExactClosure``, or any closure(x, u, grad).
+    closure : ``CellClosure``, ``NonlinearCellClosure``, ``ExactClosure``, or any closure(x, u, grad).
     source, dirichlet, neumann : a number or a function of x (d, K) -> (K,). Boundary data may be a dict
         {boundary name of the mesh: number or function}; without names they hold wherever nothing else is named.
         Where nothing is said, sigma.n = 0.

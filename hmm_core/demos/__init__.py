@@ -10,4 +10,12 @@ from hmm_core.demos.ch04 import cell_under_load, graded_cell
 from hmm_core.demos.ch05 import sample_and_edge
 from hmm_core.demos.ch06 import error_budget
 
-__all__ = ["cell_under_load", "dialogue", "error_budget", "graded_cell", "sample_and_edge", "sampling_line", "scale_slider"]
+__all__ = [
+    "cell_under_load",
+    "dialogue",
+    "error_budget",
+    "graded_cell",
+    "sample_and_edge",
+    "sampling_line",
+    "scale_slider",
+]
