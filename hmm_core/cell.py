@@ -115,6 +115,10 @@ class CellProblem:
             raise ValueError(f"n={self.n} elements per period: at least 2 are needed")
         choice("bc", ("periodic", "dirichlet", "neumann"))
         number("size", 0, strict=True)
+        if isinstance(self.buffer, Real) and self.buffer < 0:
+            raise ValueError(
+                f"buffer={self.buffer!r} must be >= 0: the averaging domain would reach outside of the solved domain"
+            )
         number("buffer", 0, strict=False)
         number("offset", -math.inf, strict=False)
         if self.window != "box":

@@ -161,8 +161,8 @@ class NonlinearCellClosure:
     answer the closure hands out its micro fields and their derivatives as ``memory``: when asked again about the same
     points, it starts from there, and where the square of the relative move, the size of what is left out to first order,
     is below a tenth of ``tol``, it answers with the flux that the last tangent tells and that tangent itself, which is
-    then known to about tol^(1/2) (E and Engquist 2003; for the quasilinear case Abdulle and Vilmart 2014,
-    doi:10.1090/S0025-5718-2013-02758-5).
+    then known to about tol^(1/2) (E and Engquist 2003, The heterogeneous multiscale methods; for the quasilinear case
+    Abdulle and Vilmart, Analysis of the FE-HMM for quasilinear elliptic homogenization problems, Math. Comp.).
 
     Parameters
     ----------

@@ -665,7 +665,7 @@ def test_correctors_satisfy_their_boundary_condition_and_give_the_tensor(bc):
         ({"size": -1.0}, ValueError, "size=-1.0"),
         ({"size": np.nan}, ValueError, "size=nan"),
         ({"size": "big"}, TypeError, "size='big'"),
-        ({"buffer": -0.1}, ValueError, "buffer=-0.1"),
+        ({"buffer": -0.1}, ValueError, "buffer=-0.1 must be >= 0: .*outside of the solved domain"),
         ({"offset": np.inf}, ValueError, "offset=inf"),
         ({"window": "hat"}, ValueError, "window='hat'"),
         ({"window": ("smooth", -1)}, ValueError, "window"),
