@@ -9,6 +9,7 @@ from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 from scipy.sparse.linalg import splu
 
 from hmm_core.checks import Array, array, ask, close, fail, given, match, number, passed, recognise, require
+from hmm_core.macro import macro_basis
 
 Law = Callable[[Array, Array, float, Array], tuple[Array, Array, Array]]
 
@@ -61,10 +62,7 @@ class Space:
     @classmethod
     def macro(cls, mesh: skfem.Mesh, fixed: Array) -> "Space":
         """Continuous fields on a mesh of segments or triangles, linear on each, with one point in its middle."""
-        d = mesh.dim()
-        element = skfem.ElementLineP1() if d == 1 else skfem.ElementTriP1()
-        rule = np.full((d, 1), 1 / (d + 1)), np.array([1 / d])
-        basis = skfem.Basis(mesh, element, quadrature=rule)
+        basis = macro_basis(mesh, skfem.ElementLineP1() if mesh.dim() == 1 else skfem.ElementTriP1())
         return cls(basis, np.asarray(fixed), np.arange(basis.N))
 
     def value(self, field: Array) -> Array:
