@@ -36,7 +36,7 @@ MESHES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 10
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
+class Material:
     """The medium and its effective tensor, given or computed: ``exact`` at some points, ``anywhere`` by interpolation."""
 
     a: Medium
@@ -55,7 +55,7 @@ class Law:
 
     def exact(self, x: Array) -> Array:
         """A*(x), (d, d, K); macro problems ask for the same points again and again."""
-        key = x.shape, hash(x.tobytes())
+        key = x.tobytes()
         if key not in self.known:
             A = self.given(x)
             self.known[key] = self._computed(x) if A is None else A
@@ -173,16 +173,16 @@ class Levels:
     """Macro meshes on demand, and the macro term on and between them."""
 
     def __init__(
-        self, mesh: Callable, element: skfem.Element, norm: str, source: Data, conditions: dict, law: Law
+        self, mesh: Callable, element: skfem.Element, norm: str, source: Data, conditions: dict, material: Material
     ) -> None:
         self.mesh, self.element, self.norm, self.source, self.conditions = mesh, element, norm, source, conditions
-        self.law, self.known, self.saturation = law, {}, 1.0
+        self.material, self.known, self.saturation = material, {}, 1.0
         N = next((N for N in MESHES if self._space(N)[1].shape[1] >= POINTS), None)
         if N is None:
             raise ValueError(
                 f"mesh={mesh!r} has fewer than {POINTS} sampling points, whatever N: it must refine with N"
             )
-        law.prepare(_some(self._space(N)[1]))
+        material.prepare(_some(self._space(N)[1]))
         self.pilot = level = self(N)
         # A richer solution on the same mesh is not u0. Where u0 is singular this shows, on every mesh alike.
         if level.term > 1e-8:
@@ -202,7 +202,7 @@ class Levels:
                 raise ValueError(
                     f"mesh={self.mesh!r} has no more unknowns for N={N} than before: it must refine with N"
                 )
-            macro = MacroProblem(basis, self.source, self.conditions, self.norm, None, self.law.anywhere)
+            macro = MacroProblem(basis, self.source, self.conditions, self.norm, None, self.material.anywhere)
             richer = RICHER[type(self.element)]()
             fine = skfem.Basis(basis.mesh, richer, intorder=2 * richer.maxdeg + 2)
             rich = solve_elliptic(fine, ExactClosure(macro.effective), self.source, **self.conditions)
@@ -210,7 +210,7 @@ class Levels:
             if size == 0:
                 raise ValueError(f"u0 is zero in norm={self.norm!r}: a relative tolerance has no meaning")
             # Frozen samples do not see where they lie in the material: those of the pilots serve on every mesh.
-            few = self.pilot.x if self.known and self.law.slow is None else _some(x)
+            few = self.pilot.x if self.known and self.material.slow is None else _some(x)
             star = macro.solve(macro.effective(x))
             gap = macro.distance(star, rich) / size
             self.known[N] = Level(macro, few, x.shape[1], star, rich, size, gap, self.saturation)
@@ -222,7 +222,7 @@ class Levels:
             level = self(N)
             if level.term <= wanted and len(self.known) > 1:
                 return
-            if LARGEST[self.law.dim] < 4 * level.macro.basis.N:
+            if LARGEST[self.material.dim] < 4 * level.macro.basis.N:
                 break
         raise ConvergenceError(
             f"tol needs more than the allowed grids: with {level.macro.basis.N} macro unknowns (N={N}) the macro term is "
@@ -310,17 +310,17 @@ class Family:
         return law, cosine
 
 
-def pilot(cell: CellProblem, law: Law, level: Level, small: float) -> Family | None:
+def pilot(cell: CellProblem, material: Material, level: Level, small: float) -> Family | None:
     """Errors against n for one size, against the size for one n; None if this kind cannot do this medium."""
-    x, exact = level.x, law.exact(level.x)
+    x, exact = level.x, material.exact(level.x)
 
     def solve(n: int, size: float) -> MicroSolution | None:
         problem = replace(cell, n=int(n), size=float(size))
         if x.shape[1] * problem.dim * problem.cells**problem.dim > UNKNOWNS:
             return None
-        return problem.solve(law.a, x, law.slow, correctors=False)
+        return problem.solve(material.a, x, material.slow, correctors=False)
 
-    least = getattr(law.a, "correlation_length", 0.0)  # smaller samples of a random medium are not representative
+    least = getattr(material.a, "correlation_length", 0.0)  # smaller samples of a random medium are not representative
     first, found, steps = cell.size if cell.bc == "periodic" else max(2.0, least), [], [math.inf]
     try:
         for n in GRIDS:

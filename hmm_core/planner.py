@@ -22,7 +22,7 @@ from hmm_core.cell import CellProblem, ConvergenceError
 from hmm_core.closure import CellClosure
 from hmm_core.errors import RICHER, q1_version
 from hmm_core.macro import NORMS, Data
-from hmm_core.pilots import MESHES, Family, Law, Levels, Trial, pilot, relative
+from hmm_core.pilots import MESHES, Family, Levels, Material, Trial, pilot, relative
 from hmm_core.sampling import Medium
 
 Array = np.ndarray
@@ -138,15 +138,15 @@ def plan(
             f"element={type(element).__name__}: no richer one is known, by which to measure the macro term"
         )
     conditions = {"dirichlet": dirichlet, "neumann": neumann, "robin": robin}
-    law = Law(a, None if frozen else float(eps), coarsest.dim(), effective, SMALL * tol)
-    levels = Levels(mesh, element, norm, source, conditions, law)
+    material = Material(a, None if frozen else float(eps), coarsest.dim(), effective, SMALL * tol)
+    levels = Levels(mesh, element, norm, source, conditions, material)
     levels.climb(0.7 * AIM * tol)
     families: list[Family] = []
-    for kinds in (cells,) if cells else _kinds(law, levels.pilot.x):
+    for kinds in (cells,) if cells else _kinds(material, levels.pilot.x):
         exact_enough = (replace(cell, tol=float(np.clip(tol / 1000, 1e-10, 1e-4))) for cell in kinds)
-        families += [family for cell in exact_enough if (family := pilot(cell, law, levels.pilot, SMALL * tol))]
-        if best := _search(families, levels, law, tol):
-            return _described(best, families, levels, law, tol)
+        families += [family for cell in exact_enough if (family := pilot(cell, material, levels.pilot, SMALL * tol))]
+        if best := _search(families, levels, material, tol):
+            return _described(best, families, levels, material, tol)
     reached = min((family.predict(norm)[0].min() for family in families), default=math.inf)
     raise ConvergenceError(
         f"tol={tol!r} in norm={norm!r} needs more than the allowed grids: the samples that were tried are wrong by "
@@ -157,7 +157,7 @@ def plan(
 # -- search and verification -------------------------------------------------------------------------------------------------
 
 
-def _search(families: list[Family], levels: Levels, law: Law, tol: float) -> Trial | None:
+def _search(families: list[Family], levels: Levels, material: Material, tol: float) -> Trial | None:
     """Verify the cheapest choice of the table, correct the table, and again, until nothing cheaper is left in it."""
     best = None
     for _ in range(TRIALS):
@@ -166,7 +166,7 @@ def _search(families: list[Family], levels: Levels, law: Law, tol: float) -> Tri
         cost, N, cell, family = min(choices, key=lambda choice: choice[0])
         if cost == math.inf:
             break
-        trial = _verify(family, N, cell, levels, law)
+        trial = _verify(family, N, cell, levels, material)
         family.trials.append(trial)
         if trial.error <= ENOUGH * tol and (best is None or trial.cost < best.cost):
             best = trial
@@ -194,11 +194,11 @@ def _cheapest(family: Family, levels: Levels, aim: float, below: float) -> tuple
     return math.inf, 0, family.cell, family
 
 
-def _verify(family: Family, N: int, cell: CellProblem, levels: Levels, law: Law) -> Trial:
+def _verify(family: Family, N: int, cell: CellProblem, levels: Levels, material: Material) -> Trial:
     """The error of a choice, from its own cell problems at a few of its own sampling points."""
     level = levels(N)
-    micro = cell.solve(law.a, level.x, law.slow, correctors=False)
-    E = relative(micro.tensor, law.exact(level.x))
+    micro = cell.solve(material.a, level.x, material.slow, correctors=False)
+    E = relative(micro.tensor, material.exact(level.x))
     u = level.with_errors(E)
     solves = 1 if micro.solves == 1 else level.samples * micro.solves / level.x.shape[1]
     cost = work(cell.dim, cell.cells, solves, np.mean(micro.iterations), level.macro.basis.N)
@@ -206,18 +206,18 @@ def _verify(family: Family, N: int, cell: CellProblem, levels: Levels, law: Law)
     return Trial(family, N, cell, E, level.term, distance, level.error(u), float(cost))
 
 
-def _described(best: Trial, families: list[Family], levels: Levels, law: Law, tol: float) -> Plan:
+def _described(best: Trial, families: list[Family], levels: Levels, material: Material, tol: float) -> Plan:
     """The plan, its error split into four terms as ``decompose_error`` would, from the same few points."""
-    level, cell, slow = levels(best.N), best.cell, law.slow
+    level, cell, slow = levels(best.N), best.cell, material.slow
     limit = fine = np.zeros_like(best.E)
     if slow is not None:
         few = q1_version(cell, math.ceil(8 / cell.size))
         average = few.effective_tensor(level.macro.slow_medium, level.x, slow)
         limit = relative(average, level.macro.effective(level.x))
     whole_periods = cell.bc == "periodic" and cell.window == "box" and cell.size == round(cell.size)
-    if not whole_periods or law.repeats(level.x, slow)[1] > 1e-12:
-        fine = replace(cell, n=2 * cell.n).effective_tensor(law.a, level.x, slow)
-        fine = relative(fine, law.exact(level.x))
+    if not whole_periods or material.repeats(level.x, slow)[1] > 1e-12:
+        fine = replace(cell, n=2 * cell.n).effective_tensor(material.a, level.x, slow)
+        fine = relative(fine, material.exact(level.x))
         fine = fine + (fine - best.E) / 3 if cell.scheme == "q1" else fine
     chain = [level.star, *map(level.with_errors, (limit, fine, best.E))]
     steps = [level.macro.distance(u, v) / level.size for u, v in itertools.pairwise(chain)]
@@ -238,7 +238,7 @@ def _described(best: Trial, families: list[Family], levels: Levels, law: Law, to
         },
         trials=tuple((t.N, t.cell, t.error, t.cost) for f in families for t in f.trials),
         basis=level.macro.basis,
-        closure=CellClosure(law.a, cell, slow),
+        closure=CellClosure(material.a, cell, slow),
     )
 
 
@@ -255,12 +255,14 @@ def _fit(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
 # -- defaults, bad input -----------------------------------------------------------------------------------------------------
 
 
-def _kinds(law: Law, x: Array) -> Iterator[list[CellProblem]]:
+def _kinds(material: Material, x: Array) -> Iterator[list[CellProblem]]:
     """Kinds of sample worth trying, first those that may do without resonance."""
-    if law.periodic(x, law.slow):
-        period = CellProblem(dim=law.dim)
-        yield [period] if law.dim == 1 else [period, replace(period, scheme="fourier")]
-    yield [CellProblem(dim=law.dim, bc="dirichlet", window=window) for window in ("box", ("smooth", 1), ("smooth", 3))]
+    if material.periodic(x, material.slow):
+        period = CellProblem(dim=material.dim)
+        yield [period] if material.dim == 1 else [period, replace(period, scheme="fourier")]
+    yield [
+        CellProblem(dim=material.dim, bc="dirichlet", window=window) for window in ("box", ("smooth", 1), ("smooth", 3))
+    ]
 
 
 def _unit(dim: int) -> Callable[[int], skfem.Mesh]:
