@@ -138,7 +138,7 @@ def whole_hmm(cells: int) -> Task:
 
 def _tensors(medium: Callable, x: Array | None, **cell: Any) -> Callable[[], Array]:
     import hmm_core as hmm
-    from hmm_core.cell import _grid
+    from hmm_core.micro.cell import _grid
 
     def run() -> Array:
         _grid.cache_clear()  # tables that depend on the grid alone are part of the task, as the peers' meshes are

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from hmm_core.laws import Flux
-from hmm_core.nonlinear import solve_nonlinear
-from hmm_core.sampling import smallest_eigenvalue
+from hmm_core.media.laws import Flux
+from hmm_core.micro.nonlinear import solve_nonlinear
+from hmm_core.micro.sample import smallest_eigenvalue
 
 Array = np.ndarray
 
@@ -307,6 +307,7 @@ def _points(x: Array, u: Array, grad: Array, dim: int | None) -> tuple[Array, Ar
 
 
 def refuse_non_finite(value: Array, x: Array, what: str) -> None:
+    """ValueError with the first point of x (d, K) where value (..., K) is not finite."""
     if not np.isfinite(value).all():
         k = int(np.argwhere(~np.isfinite(value))[:, -1].min())
         raise ValueError(f"{what} = {value[..., k].tolist()} at x={x[:, k].tolist()} (point {k}): it must be finite")

@@ -1,6 +1,6 @@
 """What the checks of the exercises say: right answers pass, wrong ones hear what is wrong, nonsense gets a sentence too.
 
-The answers stand in checks_cases/, one module for each module of hmm_core/checks, and every check must have some of each.
+The answers stand in checks_cases/, one module for each module of hmm_course/checks, and every check must have some of each.
 """
 
 import importlib
@@ -11,7 +11,7 @@ import pytest
 import sympy as sp
 from IPython.core.interactiveshell import InteractiveShell
 
-from hmm_core import checks
+from hmm_course import checks
 
 CASES_FOLDER = Path(__file__).with_name("checks_cases")
 MODULES = sorted(path.stem for path in Path(checks.__file__).parent.glob("*.py") if path.stem != "__init__")
@@ -40,7 +40,7 @@ def test_check(case, capsys):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_check_meets_right_answers_mistakes_and_nonsense(name):
-    module = importlib.import_module(f"hmm_core.checks.{name}")
+    module = importlib.import_module(f"hmm_course.checks.{name}")
     public = checks.checks_of(module)
     assert public, f"{name} has no checks"
     for check in public.values():
@@ -61,7 +61,7 @@ def test_every_list_of_cases_belongs_to_checks():
 def test_a_failure_is_short_in_a_notebook():
     """One sentence, and no frame of this package."""
     shell = InteractiveShell()
-    shell.run_cell("from hmm_core.checks import number")
+    shell.run_cell("from hmm_course.checks import number")
     said = []
     shell._showtraceback = lambda kind, value, lines: said.extend(lines)
     assert not shell.run_cell("number(None, 'A')").success

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from hmm_core.cell import CellProblem
 from hmm_core.closure import Answer, CellClosure, ExactClosure, ask
+from hmm_core.micro.cell import CellProblem
 
 TENSOR = np.array([[2.0, 0.3], [-0.1, 1.0]])
 

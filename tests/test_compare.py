@@ -7,7 +7,7 @@ from scipy.linalg import solveh_banded
 
 from hmm_core import ExactClosure, exact, macro_basis, media, solve_elliptic
 from hmm_core.compare import msfem_line, resolve
-from hmm_core.figures import fit_rate
+from hmm_course.figures import fit_rate
 
 
 def periodic(x, y):  # reference 2

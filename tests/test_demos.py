@@ -8,10 +8,10 @@ import ipywidgets
 import matplotlib.figure
 import pytest
 
-import hmm_core as hmm
+from hmm_course import demos
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-DEMOS = {name: value for name, value in vars(hmm.demos).items() if inspect.isfunction(value) and name[0] != "_"}
+DEMOS = {name: value for name, value in vars(demos).items() if inspect.isfunction(value) and name[0] != "_"}
 
 
 @pytest.mark.parametrize("name", sorted(DEMOS))

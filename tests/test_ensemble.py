@@ -11,8 +11,8 @@ from scipy import stats
 
 import hmm_core as hmm
 from hmm_core import media
-from hmm_core.ensemble import Ensemble, effective_ensemble, ensembles_by_size, variance_rate
 from hmm_core.media import Affine
+from hmm_core.micro.ensemble import Ensemble, effective_ensemble, ensembles_by_size, variance_rate
 
 BOUNDARIES = ("neumann", "periodic", "dirichlet")
 TILES = media.random_checkerboard(1.0, 10.0, rng=np.random.default_rng(2026))

@@ -22,7 +22,7 @@ from nbgrader.nbgraderformat import MetadataValidator, ValidationError
 from nbgrader.validator import Validator
 from test_notebooks import DOI, code_cells, outputs, prose, words
 
-from hmm_core.checks import NOTHING, CheckFailed
+from hmm_course.checks import NOTHING, CheckFailed
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

@@ -6,8 +6,8 @@ import matplotlib.figure
 import numpy as np
 import pytest
 
-from hmm_core import figures
-from hmm_core.figures.rates import RATES
+from hmm_course import figures
+from hmm_course.figures.rates import RATES
 
 REFERENCE = Path(__file__).with_name("reference")
 # More than 15 s in full: here for its first sizes only, arrays cut to match; ``make reproduce`` computes all of them.

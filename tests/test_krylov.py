@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import hmm_core as hmm
-from hmm_core import krylov
-from hmm_core.grid import Q1Grid
+from hmm_core.micro import krylov
+from hmm_core.micro.grid import Q1Grid
 
 TWO_PI = 2 * np.pi
 BOUNDARIES = ("periodic", "dirichlet", "neumann")

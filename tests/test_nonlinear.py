@@ -12,8 +12,9 @@ from scipy.optimize import brentq
 
 import hmm_core as hmm
 from hmm_core.closure import ask
-from hmm_core.laws import PowerLaw, Quasilinear, WithDerivatives
-from hmm_core.nonlinear import solve_nonlinear
+from hmm_core.media.laws import PowerLaw, Quasilinear, WithDerivatives
+from hmm_core.micro import newton
+from hmm_core.micro.nonlinear import solve_nonlinear
 
 TWO_PI = 2 * np.pi
 BOUNDARIES = ("periodic", "dirichlet", "neumann")
@@ -674,7 +675,7 @@ def test_a_memory_that_leads_nowhere_costs_time_only(dim, monkeypatch):
     spoilt = {name: value.copy() for name, value in first.memory.items()}
     spoilt[field][..., 1] *= 1e6 * np.random.default_rng(0).normal(size=spoilt[field].shape[:-1])
     spoilt[field][..., 2] = np.inf
-    monkeypatch.setattr(hmm.nonlinear, "STEPS", 12)
+    monkeypatch.setattr(newton, "STEPS", 12)
     cold, warm = closure(x, u, 1.1 * grad), closure(x, u, 1.1 * grad, memory=spoilt)
     np.testing.assert_allclose(warm.flux, cold.flux, rtol=1e-7)
     np.testing.assert_allclose(warm.d_dgrad, cold.d_dgrad, rtol=1e-4, atol=1e-4)
@@ -696,9 +697,9 @@ def test_workers_get_their_slice_of_memory_and_answer_the_same():
 def test_continuation_helps_where_newton_from_the_affine_field_stalls(monkeypatch):
     """A law that turns from stiff to soft within the cell; the way by a linear law reaches the balance that Newton misses."""
     called = []
-    original = hmm.nonlinear._continue
-    monkeypatch.setattr(hmm.nonlinear, "_continue", lambda *a: (called.append(1), original(*a)))
-    monkeypatch.setattr(hmm.nonlinear, "STEPS", 6)
+    original = newton._continue
+    monkeypatch.setattr(newton, "_continue", lambda *a: (called.append(1), original(*a)))
+    monkeypatch.setattr(newton, "STEPS", 6)
     law = PowerLaw(layers, 1.3)
     micro = solve_nonlinear(hmm.CellProblem(dim=1, n=16), law, np.zeros((1, 1)), np.zeros(1), np.array([[0.7]]))
     assert called
@@ -707,7 +708,7 @@ def test_continuation_helps_where_newton_from_the_affine_field_stalls(monkeypatc
 
 
 def test_what_does_not_converge_says_so(monkeypatch):
-    monkeypatch.setattr(hmm.nonlinear, "STEPS", 1)
+    monkeypatch.setattr(newton, "STEPS", 1)
     with pytest.raises(hmm.ConvergenceError, match=r"x=\[0.25, 0.75\].*grad=\[1.0, 2.0\].*monotone"):
         solve_nonlinear(
             hmm.CellProblem(n=8, tol=1e-12),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 import hmm_core as hmm
-from hmm_core import media, random_media
+from hmm_core import media
 from hmm_core.media import Affine
-from hmm_core.random_media import hashed, uniform
+from hmm_core.media.random import hashed, uniform
 
 SHARE = Affine(0.3, (0.4, 0.0))
 
@@ -106,7 +106,7 @@ def test_a_key_is_drawn_once_and_is_the_realisation(named):
     assert type(medium)(**vars(medium)) == medium
     copy = pickle.loads(pickle.dumps(medium))
     assert copy == medium and hash(copy) == hash(medium)
-    assert eval(repr(medium), {**vars(random_media), "Affine": Affine}) == medium
+    assert eval(repr(medium), {**vars(media), "Affine": Affine}) == medium
     np.testing.assert_array_equal(copy(x, y), medium(x, y))
     other = medium.realisation(3)
     assert other == medium.realisation(3) != medium.realisation(4) and other.rng != medium.rng

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hmm_core import figures
+from hmm_course import figures
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference"
 

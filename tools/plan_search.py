@@ -18,8 +18,8 @@ import numpy as np
 import skfem
 
 import hmm_core as hmm
-from hmm_core.errors import RICHER, Tabulated
-from hmm_core.planner import work
+from hmm_core.analysis.errors import RICHER, Tabulated
+from hmm_core.analysis.planner import work
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "tests" / "reference" / "plan_search.json"

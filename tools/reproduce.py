@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from hmm_core import figures
-from hmm_core.figures.rates import RATES
+from hmm_course import figures
+from hmm_course.figures.rates import RATES
 
 ROOT = Path(__file__).parents[1]
 REFERENCE, BUILD = ROOT / "tests" / "reference", ROOT / "build"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_core.checks import NOTHING
+from hmm_course.checks import NOTHING
 
 
 @dataclass(frozen=True)

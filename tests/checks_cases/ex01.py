@@ -5,7 +5,7 @@ import sympy as sp
 
 from checks_cases import mistake, nonsense_expressions, nonsense_functions, right
 from hmm_core import exact
-from hmm_core.checks import ex01 as checks
+from hmm_course.checks import ex01 as checks
 
 x, y, eps, c = sp.symbols("x y epsilon c")
 a, w, U = sp.Function("a")(y), sp.Function("w")(y), sp.Function("U")(x)

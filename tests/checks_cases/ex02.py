@@ -11,8 +11,8 @@ from checks_cases import (
     right,
 )
 from hmm_core import exact
-from hmm_core.checks import NOTHING
-from hmm_core.checks import ex02 as checks
+from hmm_course.checks import NOTHING
+from hmm_course.checks import ex02 as checks
 
 k1, k2, f = sp.symbols("k1 k2 f", positive=True)
 p1, q1, p2, q2, G1, G2 = sp.symbols("p1 q1 p2 q2 G1 G2")

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import spsolve
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_core import exact
-from hmm_core.checks import ex03 as checks
+from hmm_course.checks import ex03 as checks
 
 EYE = np.eye(2)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import CellProblem
-from hmm_core.checks import ex04 as checks
+from hmm_course.checks import ex04 as checks
 
 inv, eigs = np.linalg.inv, np.linalg.eigvalsh
 CONDITIONS = ("neumann", "periodic", "dirichlet")

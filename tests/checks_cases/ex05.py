@@ -9,7 +9,7 @@ from scipy.special import betainc
 
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import CellProblem
-from hmm_core.checks import ex05 as checks
+from hmm_course.checks import ex05 as checks
 
 inv, eye = np.linalg.inv, np.eye(2)
 

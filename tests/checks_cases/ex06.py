@@ -6,7 +6,7 @@ import numpy as np
 
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import CellClosure, CellProblem, ExactClosure
-from hmm_core.checks import ex06 as checks
+from hmm_course.checks import ex06 as checks
 
 # The notebook's functions, which the answers use.
 g, a, law, smooth, u0, solve = (

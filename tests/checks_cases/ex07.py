@@ -3,7 +3,7 @@
 import numpy as np
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
-from hmm_core.checks import ex07 as checks
+from hmm_course.checks import ex07 as checks
 
 
 def ahead(rings):

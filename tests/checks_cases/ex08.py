@@ -6,8 +6,8 @@ import numpy as np
 import skfem
 
 from checks_cases import mistake, nonsense_functions, right
-from hmm_core.checks import ex08 as checks
-from hmm_core.checks.ex08 import Space
+from hmm_course.checks import ex08 as checks
+from hmm_course.checks.ex08 import Space
 
 EXACT = np.linspace(0, 1, 501)
 

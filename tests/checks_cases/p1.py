@@ -5,7 +5,7 @@ from scipy.special import ndtri, stdtrit
 from scipy.stats import t as student
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
-from hmm_core.checks import p1 as checks
+from hmm_course.checks import p1 as checks
 
 
 def quantile(count, confidence=0.95):

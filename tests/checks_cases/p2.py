@@ -4,8 +4,8 @@ import numpy as np
 
 import hmm_core as hmm
 from checks_cases import mistake, nonsense, nonsense_arrays, nonsense_functions, right
-from hmm_core.checks import NOTHING
-from hmm_core.checks import p2 as checks
+from hmm_course.checks import NOTHING
+from hmm_course.checks import p2 as checks
 
 X = np.array([[0.2, 0.7, 0.4], [0.1, 0.5, 0.9]])
 U = np.array([0.5, 1.5, 1.0])

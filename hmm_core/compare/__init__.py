@@ -1,0 +1,9 @@
+"""What one would use instead of HMM on the same problem: resolve everything, homogenize beforehand, or MsFEM.
+
+All of them solve -div(a(x, x/eps) grad u) = f. They differ in how much of the material they look at, and when.
+"""
+
+from hmm_core.compare.dns import Oscillating, resolve
+from hmm_core.compare.msfem import MsFEMLine, msfem_line
+
+__all__ = ["MsFEMLine", "Oscillating", "msfem_line", "resolve"]

@@ -1,0 +1,66 @@
+r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the fast one, measured in periods.
+
+    profiles    functions of one variable, of which media are made
+    functions   deterministic media: layers, inclusions, checkerboards, graded and stratified ones
+    random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
+    laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
+    exact       closed forms and bounds to compare with
+
+Every medium is found here by its name: ``media.checkerboard(1, 10)``, ``media.lognormal(...)``. A plain function is one too.
+"""
+
+from hmm_core.media.functions import (
+    Function,
+    Medium,
+    balanced_layers,
+    checkerboard,
+    checkerboard4,
+    constant,
+    function,
+    graded,
+    hou_wu,
+    inclusion,
+    laminate,
+    layered,
+    products,
+    resonant,
+    separable,
+    sine_product,
+    stratified,
+)
+from hmm_core.media.gaussian import GaussianMedium, gaussian_phases, lognormal
+from hmm_core.media.profiles import Affine, Diagonal, Profile, Sine, Steps, cosine
+from hmm_core.media.random import RandomMedium, TiledMedium, random_checkerboard, random_disks
+
+__all__ = [
+    "Affine",
+    "Diagonal",
+    "Function",
+    "GaussianMedium",
+    "Medium",
+    "Profile",
+    "RandomMedium",
+    "Sine",
+    "Steps",
+    "TiledMedium",
+    "balanced_layers",
+    "checkerboard",
+    "checkerboard4",
+    "constant",
+    "cosine",
+    "function",
+    "gaussian_phases",
+    "graded",
+    "hou_wu",
+    "inclusion",
+    "laminate",
+    "layered",
+    "lognormal",
+    "products",
+    "random_checkerboard",
+    "random_disks",
+    "resonant",
+    "separable",
+    "sine_product",
+    "stratified",
+]

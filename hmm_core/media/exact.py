@@ -1,0 +1,293 @@
+r"""Closed forms of homogenization: means, effective tensors, bounds and one-dimensional solutions to compare with.
+
+Angle brackets are averages over one period. Isotropic results are numbers (arrays, if the arguments are), anisotropic
+ones tensors (d, d, ...). A *profile* is a function of the phase t, period 1, evaluated one t at a time: it returns a
+number, a tensor (d, d), or either of these with trailing point axes; an attribute ``jumps`` may name the places in
+(0, 1) where it jumps. Averages of profiles are accurate to round-off (about 1e-14, relative).
+
+The ``derive_*`` functions (``derivations``) replay the derivations with SymPy, imported when one of them is called.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import quad_vec
+from scipy.special import gamma, jv, sici
+
+from hmm_core.media.derivations import (
+    derive_harmonic_mean as derive_harmonic_mean,
+)
+from hmm_core.media.derivations import (
+    derive_laminate as derive_laminate,
+)
+from hmm_core.media.derivations import (
+    derive_separable as derive_separable,
+)
+
+Array = np.ndarray
+Profile = Callable[[float], ArrayLike]
+
+
+# -- checks that media share ----------------------------------------------------------------------------------------
+
+
+def require(ok: ArrayLike, name: str, value: Any, allowed: str) -> None:
+    """Raise ValueError naming the argument, its value and what is allowed, unless ``ok`` holds everywhere."""
+    if not np.all(ok):
+        raise ValueError(f"{name}={value!r}: {allowed}")
+
+
+def positive(name: str, value: ArrayLike) -> Array:
+    """``value`` as a float array; ValueError unless every entry is a positive finite number."""
+    numbers = np.asarray(value, dtype=float)
+    require((numbers > 0) & np.isfinite(numbers), name, value, "must be positive and finite")
+    return numbers
+
+
+def fractions_of(fractions: ArrayLike | None, count: int, name: str = "fractions") -> Array:
+    """Volume fractions (count,), equal ones for None; ValueError unless positive with sum 1."""
+    f = np.full(count, 1 / count) if fractions is None else np.asarray(fractions, dtype=float)
+    require(f.shape == (count,), name, fractions, f"must hold one number for each of the {count} phases")
+    require((f > 0) & (abs(f.sum() - 1) < 1e-12), name, fractions, "must be positive numbers that add up to 1")
+    return f
+
+
+def as_tensor(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
+    """A scalar field with at most ``points`` axes, or a tensor field (d, d, ...), as a tensor with all its axes."""
+    a = np.asarray(a, dtype=float)
+    require(np.isfinite(a), name, a, "must be finite")
+    if a.ndim <= points:
+        return np.eye(dim).reshape(dim, dim, *(1,) * a.ndim) * a
+    fits = a.shape[:2] == (dim, dim) and a.ndim <= points + 2
+    require(fits, name, a, f"must be a number or a tensor of shape ({dim}, {dim})")
+    return a.reshape(dim, dim, *(1,) * (points + 2 - a.ndim), *a.shape[2:])
+
+
+# -- means ----------------------------------------------------------------------------------------------------------
+
+
+def _mean(
+    values: ArrayLike | Profile,
+    weights: ArrayLike | None,
+    transform: Callable[[ArrayLike], Array],
+    names: tuple[str, str] = ("values", "weights"),
+) -> Array:
+    """<transform(a)> over phases (first axis, with weights) or along a profile (adaptive Gauss-Kronrod quadrature)."""
+    if not callable(values):
+        transformed = np.array([transform(v) for v in values])
+        return np.tensordot(fractions_of(weights, len(transformed), names[1]), transformed, axes=1)[()]
+    require(weights is None, names[1], weights, "must be None for a profile, which is averaged by quadrature")
+
+    def integrand(t: float) -> Array:
+        return np.asarray(transform(values(t)), dtype=float)
+
+    scale = max(np.abs(integrand(t)).max() for t in (0.12, 0.47, 0.83))
+    jumps = getattr(values, "jumps", None) or None
+    mean, error = quad_vec(integrand, 0, 1, epsabs=1e-15 * scale, epsrel=1e-14, norm="max", points=jumps)
+    require(
+        error <= 1e-9 * max(scale, np.abs(mean).max()), names[0], values, f"no integrable profile (error {error:.1e})"
+    )
+    return np.asarray(mean)[()]
+
+
+def _finite(a: ArrayLike) -> Array:
+    a = np.asarray(a, dtype=float)
+    require(np.isfinite(a), "values", a, "must be finite")
+    return a
+
+
+def arithmetic_mean(values: ArrayLike | Profile, weights: ArrayLike | None = None) -> Array:
+    """<a>: of phases along the first axis, with ``weights`` (equal for None), or of a profile on [0, 1]."""
+    return _mean(values, weights, _finite)
+
+
+def harmonic_mean(values: ArrayLike | Profile, weights: ArrayLike | None = None) -> Array:
+    r"""<1/a>^(-1), the effective coefficient of one dimension; arguments as for ``arithmetic_mean``, a > 0.
+
+    a = alpha + beta sin(2 pi y) gives sqrt(alpha^2 - beta^2).
+    """
+    return 1 / _mean(values, weights, lambda a: 1 / positive("values", a))
+
+
+def p_laplacian(values: ArrayLike | Profile, p: float, weights: ArrayLike | None = None) -> Array:
+    r"""<a^(-1/(p-1))>^(-(p-1)): the effective coefficient of the one-dimensional flux a |u'|^(p-2) u', p > 1."""
+    require(np.isfinite(p) and p > 1, "p", p, "must be a number above 1")
+    return _mean(values, weights, lambda a: positive("values", a) ** (-1 / (p - 1))) ** (1 - p)
+
+
+# -- effective tensors ----------------------------------------------------------------------------------------------
+
+
+def laminate(
+    phases: Sequence[ArrayLike] | Profile, fractions: ArrayLike | None = None, normal: ArrayLike = (1.0, 0.0)
+) -> Array:
+    r"""Effective tensor of layers: a varies along the unit vector n only.
+
+    With alpha = n.a n, p = a n, q = a^T n the normal flux is continuous, hence constant, and
+
+        A* = <a - p q^T / alpha> + <p/alpha> <q/alpha>^T / <1/alpha>,
+
+    which for scalar a is h n n^T + m (I - n n^T), h the harmonic and m the arithmetic mean.
+
+    Parameters
+    ----------
+    phases : numbers or tensors (d, d), one for each phase; or a profile t -> number or tensor. Need not be symmetric.
+    fractions : volume fractions of the phases (equal for None); None for a profile.
+    normal : direction (d,) of any length, or directions (d, ...) at points; then profiles may carry the points' axes.
+
+    Returns
+    -------
+    tensor (d, d, ...), to round-off.
+    """
+    n = np.asarray(normal, dtype=float)
+    length = np.sqrt((n * n).sum(axis=0))
+    require((n.ndim > 0) & (length > 0) & np.isfinite(length), "normal", normal, "must be a finite, non-zero vector")
+    n = n / length
+    dim, shape = len(n), n.shape[1:]
+
+    def pieces(a: ArrayLike) -> Array:
+        a = as_tensor(a, dim, len(shape) if callable(phases) else 0)
+        a = a.reshape(*a.shape, *(1,) * (len(shape) + 2 - a.ndim))
+        p, q = np.einsum("ij...,j...->i...", a, n), np.einsum("i...,ij...->j...", n, a)
+        alpha = positive("phases", (n * p).sum(axis=0))
+        tangential = a - p[:, None] * q / alpha
+        return np.concatenate([tangential.reshape(dim * dim, *shape), p / alpha, q / alpha, 1 / alpha[None]])
+
+    mean = _mean(phases, fractions, pieces, ("phases", "fractions"))
+    tangential, (p, q, inverse) = mean[: dim * dim], np.split(mean[dim * dim :], [dim, 2 * dim])
+    return tangential.reshape(dim, dim, *shape) + p[:, None] * q / inverse
+
+
+def separable(*factors: ArrayLike | Profile) -> Array:
+    r"""Effective tensor of a(y) = a_1(y_1) ... a_d(y_d): diagonal, A*_ii = <1/a_i>^(-1) prod_{j != i} <a_j>.
+
+    Each factor is a profile, or an array of its values on equal subintervals.
+    """
+    require(len(factors) > 0, "factors", factors, "must be at least one")
+    harmonic, arithmetic = ([mean(f) for f in factors] for mean in (harmonic_mean, arithmetic_mean))
+    return np.diag([h * np.prod(arithmetic[:i] + arithmetic[i + 1 :]) for i, h in enumerate(harmonic)])
+
+
+def checkerboard(k1: ArrayLike, k2: ArrayLike) -> Array:
+    r"""sqrt(k1 k2): two phases in the plane that can be exchanged, such as the checkerboard. Isotropic.
+
+    Also the infinite limit of the random checkerboard whose tiles are k1 or k2 with probability 1/2.
+    Keller, J. Math. Phys. 5, 548 (1964); Dykhne, Zh. Eksp. Teor. Fiz. 59, 110 (1970), in English in Sov. Phys. JETP 32.
+    """
+    return np.sqrt(positive("k1", k1) * positive("k2", k2))
+
+
+def checkerboard4(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> Array:
+    r"""Effective tensor (2, 2, ...) of the four-phase checkerboard: upper left a, upper right b, lower right c, lower left d.
+
+    Diagonal; with S = abcd (1/a + 1/b + 1/c + 1/d) / (a+b+c+d) and r = (a+d)(b+c) / ((a+b)(c+d)),
+    A*_11 = sqrt(S r), A*_22 = sqrt(S / r). Conjectured by Mortola and Steffe (1985), proved by Craster and Obnosov
+    and by Milton, J. Math. Phys. 42, 4873 (2001).
+    """
+    a, b, c, d = (positive(name, value) for name, value in zip("abcd", (a, b, c, d), strict=True))
+    s = (b * c * d + a * c * d + a * b * d + a * b * c) / (a + b + c + d)
+    r = (a + d) * (b + c) / ((a + b) * (c + d))
+    zero = np.zeros_like(s * r)
+    return np.array([[np.sqrt(s * r), zero], [zero, np.sqrt(s / r)]])
+
+
+def obnosov(matrix: ArrayLike, inclusion: ArrayLike) -> Array:
+    r"""k_m sqrt((k_m + 3 k_i) / (3 k_m + k_i)): a square inclusion of area fraction 1/4, periodic. Isotropic.
+
+    Obnosov (1999). It is the four-phase checkerboard with three equal tiles.
+    """
+    m, i = positive("matrix", matrix), positive("inclusion", inclusion)
+    return m * np.sqrt((m + 3 * i) / (3 * m + i))
+
+
+def tilings_mean(k1: float, k2: float) -> float:
+    """Arithmetic mean of A*_11 over the 16 periodic tilings of 2 x 2 tiles, each k1 or k2 with probability 1/2."""
+    return float(np.mean([checkerboard4(*tiles)[0, 0] for tiles in product((k1, k2), repeat=4)]))
+
+
+# -- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def wiener_bounds(values: ArrayLike, fractions: ArrayLike | None = None) -> tuple[Array, Array]:
+    """(harmonic, arithmetic) mean: every effective coefficient of isotropic phases lies between, in any direction."""
+    return harmonic_mean(values, fractions), arithmetic_mean(values, fractions)
+
+
+def hashin_shtrikman_bounds(k1: ArrayLike, k2: ArrayLike, fraction: ArrayLike, dim: int = 2) -> tuple[Array, Array]:
+    r"""(lower, upper) bound of isotropic mixtures of two isotropic phases, ``fraction`` that of phase 2, in [0, 1].
+
+    The bound with matrix m and inclusions i (fraction f) is k_m + f / (1/(k_i - k_m) + (1 - f)/(d k_m)); the poorer
+    phase as the matrix gives the lower one. Attained by coated disks (dim = 2) and spheres (dim = 3).
+    Hashin and Shtrikman, J. Appl. Phys. 33, 3125 (1962), doi:10.1063/1.1728579.
+    """
+    require(dim in (1, 2, 3), "dim", dim, "must be 1, 2 or 3")
+    k1, k2, f = positive("k1", k1), positive("k2", k2), np.asarray(fraction, dtype=float)
+    require((f >= 0) & (f <= 1), "fraction", fraction, "must lie between 0 and 1")
+
+    def bound(matrix: Array, inclusion: Array, f: Array) -> Array:
+        weighted = (dim - 1) * (1 - f) * matrix + (1 + (dim - 1) * f) * inclusion  # written without cancellation
+        return matrix * weighted / ((dim - 1 + f) * matrix + (1 - f) * inclusion)
+
+    first, second = bound(k1, k2, f), bound(k2, k1, 1 - f)
+    return np.minimum(first, second), np.maximum(first, second)
+
+
+# -- one dimension: finite sampling domains, and boundary value problems --------------------------------------------
+
+
+def cosine_cell(size: ArrayLike, center: ArrayLike = 0.0, q: float = 0, alpha: float = 2.0, beta: float = 1.0) -> Array:
+    r"""What a one-dimensional cell problem answers for a = 1/(alpha + beta cos 2 pi y) on a domain of ``size`` periods.
+
+    All boundary conditions give <1/a>_q^(-1) = [alpha + beta cos(2 pi s) F_q(L)]^(-1) for averages with the window
+    K_q(y) ~ (1/4 - (y/L)^2)^q around ``center`` s, whose transform is, with J the Bessel function,
+    F_q(L) = Gamma(q + 3/2) (2/(pi L))^(q + 1/2) J_{q+1/2}(pi L) = O(L^(-q-1)). q = 0 is the box, F_0 = sin(pi L)/(pi L).
+    """
+    size = positive("size", size)
+    require(np.isfinite(q) and q >= 0, "q", q, "must be a number of at least 0")
+    require(alpha > abs(beta), "alpha", alpha, f"must exceed |beta| = {abs(beta)}")
+    transform = gamma(q + 1.5) * (2 / (np.pi * size)) ** (q + 0.5) * jv(q + 0.5, np.pi * size)
+    return 1 / (alpha + beta * np.cos(2 * np.pi * np.asarray(center)) * transform)
+
+
+def _wavenumber(eps: float) -> float:
+    return 2 * np.pi / float(positive("eps", eps))
+
+
+def cosine_solution(x: ArrayLike, eps: float | None = None, derivative: bool = False) -> Array:
+    r"""u^eps of -(a u')' = 1, u(0) = u(1) = 0, a = 1/(2 + cos(2 pi x/eps)); without ``eps`` the homogenized U = x(1 - x).
+
+    With k = 2 pi/eps: u' = (c - x)(2 + cos kx), c such that u(1) = 0 (c = 1/2 for integer 1/eps, when
+    u = U + (1/2 - x) sin(kx)/k + (1 - cos kx)/k^2). ``derivative=True`` gives u' instead of u.
+    """
+    x = np.asarray(x, dtype=float)
+    if eps is None:
+        return 1 - 2 * x if derivative else x * (1 - x)
+    k = _wavenumber(eps)
+    c = (1 + np.sin(k) / k + (np.cos(k) - 1) / k**2) / (2 + np.sin(k) / k)
+    if derivative:
+        return (c - x) * (2 + np.cos(k * x))
+    return 2 * c * x - x**2 + (c - x) * np.sin(k * x) / k + (1 - np.cos(k * x)) / k**2
+
+
+def graded_solution(x: ArrayLike, eps: float | None = None, derivative: bool = False) -> Array:
+    r"""u^eps of -(a u')' = 1, u(0) = u(1) = 0, a = (1 + x)/(2 + cos(2 pi x/eps)); without ``eps`` U = 2 [log2(1 + x) - x].
+
+    With k = 2 pi/eps: u' = (b/(1 + x) - 1)(2 + cos kx), so that u = b [2 ln(1 + x) + C(x)] - 2x - sin(kx)/k, where
+    C(x) = int_0^x cos(ks)/(1 + s) ds is a sine and cosine integral and b follows from u(1) = 0.
+    """
+    x = np.asarray(x, dtype=float)
+    if eps is None:
+        return 2 / (np.log(2) * (1 + x)) - 2 if derivative else 2 * (np.log2(1 + x) - x)
+    k = _wavenumber(eps)
+
+    def primitive(x: ArrayLike) -> Array:  # of (2 + cos kx) / (1 + x), zero at 0
+        sine, cosine = np.subtract(sici(k * (1 + np.asarray(x))), np.reshape(sici(k), (2,) + (1,) * np.ndim(x)))
+        return 2 * np.log1p(x) + np.cos(k) * cosine + np.sin(k) * sine
+
+    b = (2 + np.sin(k) / k) / primitive(1.0)
+    if derivative:
+        return (b / (1 + x) - 1) * (2 + np.cos(k * x))
+    return b * primitive(x) - 2 * x - np.sin(k * x) / k

@@ -1,0 +1,134 @@
+r"""Flux laws j(x, y, u, xi) with their derivatives: what a nonlinear cell problem is about.
+
+A law is any function flux(x, y, u, xi) -> j (d, ...), dj/du (d, ...), dj/dxi (d, d, ...), vectorised as a medium is: x (d, K, 1),
+y (d, 1, P) or (d, K, P), u (K, 1), xi (d, K, P). A scalar field in place of dj/dxi stands for a multiple of the identity.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+Medium = Callable[[Array, Array], Array]
+Flux = Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    r"""j = a(x, y) (|xi|^2 + delta^2)^((p - 2)/2) xi: the p-Laplacian for delta = 0, a power-law fluid or conductor.
+
+    Monotone for p > 1, with the potential a/p (|xi|^2 + delta^2)^(p/2). At xi = 0 and delta = 0 the tangent vanishes for p > 2
+    and is infinite for p < 2. In one dimension A* = <a^(-1/(p-1))>^(-(p-1)) for delta = 0 (``exact.power_mean``).
+    """
+
+    a: Medium
+    p: float
+    delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not callable(self.a):
+            raise TypeError(f"a={self.a!r} is not a medium: a function a(x, y) is needed")
+        if not (1 < self.p < math.inf) or not 0 <= self.delta < math.inf:
+            raise ValueError(f"p={self.p!r} must be > 1 and delta={self.delta!r} >= 0, both finite")
+
+    def __call__(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, float, Array]:
+        a, d = self.a(x, y), len(xi)
+        square = (xi * xi).sum(axis=0) + self.delta**2
+        power = a * square ** (self.p / 2 - 1)
+        unit = xi / np.sqrt(np.where(square > 0, square, 1.0))
+        tangent = power * (np.eye(d)[:, :, None, None] + (self.p - 2) * unit[:, None] * unit)
+        return np.where(square > 0, power, 0.0) * xi, np.zeros((d, 1, 1)), tangent
+
+
+@dataclass(frozen=True)
+class Quasilinear:
+    r"""j = a(x, y, u) xi: a conductivity (a number or a tensor at each point) that depends on the state. Not monotone in u.
+
+    Its derivative in u is ``da_du`` if given, otherwise a central difference with step eps^(1/3) max(1, |u|), good to
+    about ten digits.
+    """
+
+    a: Callable[[Array, Array, Array], Array]
+    da_du: Callable[[Array, Array, Array], Array] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.a) or not (self.da_du is None or callable(self.da_du)):
+            raise TypeError(f"a={self.a!r} must be a function a(x, y, u), da_du={self.da_du!r} another or None")
+
+    def __call__(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array, Array]:
+        a = np.asarray(self.a(x, y, u))
+        if self.da_du is not None:
+            slope = np.asarray(self.da_du(x, y, u))
+        else:
+            step = np.finfo(float).eps ** (1 / 3) * np.maximum(1.0, np.abs(u))
+            slope = (np.asarray(self.a(x, y, u + step)) - np.asarray(self.a(x, y, u - step))) / (2 * step)
+        return self._times(a, xi), self._times(slope, xi), a
+
+    @staticmethod
+    def _times(a: Array, xi: Array) -> Array:
+        return np.einsum("ij...,j...->i...", a, xi) if a.ndim >= 4 else a * xi
+
+
+@dataclass(frozen=True)
+class WithDerivatives:
+    r"""A flux law from j(x, y, u, xi) alone.
+
+    method "complex-step": dj/ds = Im j(s + i t)/t with t = 1e-30, exact to round-off (Squire and Trapp 1998,
+    doi:10.1137/S003614459631241X); j has to be analytic, written without abs, norms of complex numbers or comparisons.
+    "differences": central, with the step eps^(1/3) times the size of xi (or of u) at the point, good to about ten digits.
+
+    The complex step is compared with a difference at a few points of each call; ValueError if they disagree. Points at
+    rest (xi = 0), where powers of |xi| have no derivative or a vanishing one, and where j is not finite are left out.
+    """
+
+    j: Callable[[Array, Array, Array, Array], Array]
+    method: str = "complex-step"
+
+    def __post_init__(self) -> None:
+        if not callable(self.j):
+            raise TypeError(f"j={self.j!r} is not a function j(x, y, u, xi)")
+        if self.method not in ("complex-step", "differences"):
+            raise ValueError(f"method={self.method!r} is not one of 'complex-step', 'differences'")
+
+    def __call__(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array, Array]:
+        value = np.broadcast_to(np.asarray(self.j(x, y, u, xi)), xi.shape)
+        if self.method == "differences":
+            d_du, d_dxi = self._differences(x, y, u, xi)
+            return value, d_du, d_dxi
+        d_du, d_dxi = self._complex(x, y, u, xi)
+        few = slice(None, None, max(1, xi.shape[2] // 3))
+        x, y = (v if v.shape[2] == 1 else v[..., few] for v in (x, y))
+        known = np.isfinite(value[..., few]).all(axis=0) & xi[..., few].any(axis=0)
+        size = np.abs(value[..., few][:, known]).max(initial=0)
+        for name, exact, near in zip(("u", "xi"), (d_du, d_dxi), self._differences(x, y, u, xi[..., few]), strict=True):
+            where = known & np.isfinite(near).all(axis=tuple(range(near.ndim - 2)))
+            near = near[..., where]
+            gap = np.abs(exact[..., few][..., where] - near).max(initial=0)
+            if not gap <= 1e-4 * max(np.abs(near).max(initial=0), size):
+                raise ValueError(
+                    f"the complex step and a difference disagree on dj/d{name} by {gap:.1e}: j(x, y, u, xi) is not analytic as "
+                    "it is written (abs, np.linalg.norm, comparisons); use method='differences'"
+                )
+        return value, d_du, d_dxi
+
+    def _complex(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array]:
+        t, d = 1e-30, len(xi)
+        d_du = np.broadcast_to(np.imag(self.j(x, y, u + 1j * t, xi)) / t, xi.shape)
+        unit = 1j * t * np.eye(d)[:, :, None, None]
+        d_dxi = [np.broadcast_to(np.imag(self.j(x, y, u, xi + unit[k])) / t, xi.shape) for k in range(d)]
+        d_dxi = np.stack(d_dxi, axis=1)
+        d_dxi[np.abs(d_dxi) < t] = 0.0  # the step's own error, where the derivative vanishes: of |xi|^2 xi at rest, say
+        return d_du, d_dxi
+
+    def _differences(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array]:
+        def central(u_step: Array | float, xi_step: Array | float, step: Array) -> Array:
+            above, below = (np.asarray(self.j(x, y, u + s * u_step, xi + s * xi_step)) for s in (1, -1))
+            return np.broadcast_to((above - below) / (2 * step), xi.shape)
+
+        small, size = np.finfo(float).eps ** (1 / 3), np.sqrt((xi * xi).sum(axis=0))
+        u_step, xi_step = small * np.maximum(1.0, np.abs(u)), small * np.where(size > 0, size, 1.0)
+        unit = np.eye(len(xi))[:, :, None, None]
+        d_dxi = [central(0.0, xi_step * unit[k], xi_step) for k in range(len(xi))]
+        return central(u_step, 0.0, u_step), np.stack(d_dxi, axis=1)

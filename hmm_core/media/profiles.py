@@ -1,0 +1,154 @@
+r"""What media are made of: profiles b(t) of one fast variable, functions of the slow one, and the checks on both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hmm_core.media import exact
+from hmm_core.media.exact import require
+
+Array = np.ndarray
+OfX = float | Callable[[Array], ArrayLike]
+
+
+def _frozen(value: ArrayLike) -> Any:
+    """Nested tuples of floats: what a frozen, hashable description can hold of an array."""
+    return tuple(map(_frozen, value)) if np.ndim(value) else float(value)
+
+
+def _coefficient(name: str, value: ArrayLike) -> Any:
+    """A positive number, or a square tensor with positive definite symmetric part, frozen; otherwise ValueError."""
+    a = np.asarray(value, dtype=float)
+    require(
+        a.ndim in (0, 2) and a.shape[:1] == a.shape[1:], name, value, "must be a number or a tensor of shape (d, d)"
+    )
+    require(np.isfinite(a), name, value, "must be finite")
+    eigenvalues = a if a.ndim == 0 else np.linalg.eigvalsh(a + a.T)
+    require(eigenvalues > 0, name, value, "must be positive (a tensor: with positive definite symmetric part)")
+    return _frozen(a)
+
+
+def _at(function: OfX, x: Array | None) -> ArrayLike:
+    """A number, or the values of a function at the slow points."""
+    if not callable(function):
+        return function
+    require(x is not None, "x", x, "this medium depends on the slow variable; give points of shape (d, ...)")
+    return function(x)
+
+
+def _difference(theta: Callable[[Array], ArrayLike], x: Array, step: float = 4e-3) -> Array:
+    """Gradient by central differences of sixth order: about 1e-13 relative where theta varies over lengths of order 1."""
+    columns = []
+    for e in np.eye(len(x)):
+        shift = step * e.reshape(-1, *(1,) * (x.ndim - 1))
+        d1, d2, d3 = (np.asarray(theta(x + k * shift)) - theta(x - k * shift) for k in (1, 2, 3))
+        columns.append((45 * d1 - 9 * d2 + d3) / (60 * step))
+    return np.array(columns)
+
+
+# -- functions of one variable --------------------------------------------------------------------------------------
+
+
+class Profile:
+    """A function b(t) of the phase t, period 1, and of nothing else; ``jumps`` are its discontinuities in (0, 1)."""
+
+    jumps: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sine(Profile):
+    """b(t) = (mean + amplitude sin 2 pi (t + shift))^power; shift = 1/4 makes a cosine, power = -1 its reciprocal."""
+
+    mean: float
+    amplitude: float
+    shift: float = 0.0
+    power: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "amplitude", "shift", "power"):
+            require(np.isfinite(getattr(self, name)), name, getattr(self, name), "must be a finite number")
+        allowed = f"must exceed |amplitude| = {abs(self.amplitude)} for power={self.power!r}"
+        require(self.power == 1 or self.mean > abs(self.amplitude), "mean", self.mean, allowed)
+
+    def __call__(self, t: ArrayLike) -> Array:
+        if self.amplitude == 0:
+            return np.float64(self.mean) ** self.power
+        b = self.mean + self.amplitude * np.sin(2 * np.pi * (np.asarray(t) + self.shift))
+        return b if self.power == 1 else b**self.power
+
+
+def cosine(mean: float, amplitude: float, power: float = 1.0) -> Sine:
+    """b(t) = (mean + amplitude cos 2 pi t)^power."""
+    return Sine(mean, amplitude, 0.25, power)
+
+
+@dataclass(frozen=True)
+class Steps(Profile):
+    """b(t) = values[p] on consecutive intervals of lengths fractions[p], the first of which starts at t = 0."""
+
+    values: tuple
+    fractions: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        require(np.iterable(self.values) and len(self.values), "values", self.values, "must list at least one phase")
+        values = [_coefficient("values", v) for v in self.values]
+        dims = {len(v) for v in values if isinstance(v, tuple)}
+        require(len(dims) <= 1, "values", self.values, "must be tensors of the same dimension")
+        for dim in dims:
+            values = [_frozen(exact.as_tensor(v, dim)) for v in values]
+        object.__setattr__(self, "values", tuple(values))
+        object.__setattr__(self, "fractions", _frozen(exact.fractions_of(self.fractions, len(values))))
+
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        return tuple(np.cumsum(self.fractions)[:-1])
+
+    def __call__(self, t: ArrayLike) -> Array:
+        phase = np.searchsorted(self.jumps, np.mod(t, 1.0), side="right")
+        return np.moveaxis(np.array(self.values), 0, -1)[..., phase]
+
+
+@dataclass(frozen=True)
+class Diagonal(Profile):
+    """The tensor diag(b_1(t), ..., b_d(t)) of scalar profiles."""
+
+    profiles: tuple[Profile, ...]
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.profiles) > 0 and all(map(callable, self.profiles)), "profiles", self.profiles, "must be functions"
+        )
+        object.__setattr__(self, "profiles", tuple(self.profiles))
+
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        return tuple(sorted({t for b in self.profiles for t in getattr(b, "jumps", ())}))
+
+    def __call__(self, t: ArrayLike) -> Array:
+        a = np.zeros((len(self.profiles), len(self.profiles), *np.shape(t)))
+        for i, b in enumerate(self.profiles):
+            a[i, i] = b(t)
+        return a
+
+
+@dataclass(frozen=True)
+class Affine:
+    """g(x) = constant + slope . x, a function of the slow points x (d, ...) -> (...), with its ``gradient``."""
+
+    constant: float
+    slope: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        require(np.isfinite(self.constant), "constant", self.constant, "must be a finite number")
+        slope = np.atleast_1d(np.asarray(self.slope, dtype=float))
+        require(slope.ndim == 1 and np.isfinite(slope).all(), "slope", self.slope, "must hold d finite numbers")
+        object.__setattr__(self, "slope", _frozen(slope))
+
+    def __call__(self, x: ArrayLike) -> Array:
+        return self.constant + np.tensordot(self.slope, x, axes=1)
+
+    def gradient(self, x: ArrayLike) -> Array:
+        return np.broadcast_to(np.reshape(self.slope, (-1,) + (1,) * (np.ndim(x) - 1)), np.shape(x))

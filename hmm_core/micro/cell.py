@@ -1,0 +1,462 @@
+r"""Cell problems on sampling domains: from an oscillating coefficient a(x, y) to the effective tensor A(x).
+
+At a macro point x, on a cube Y of (size + 2 buffer) periods, find w_j with
+
+    - div_y ( a (e_j + grad_y w_j) ) = 0   in Y,    w periodic | w = 0 on the boundary | uniform flux on the boundary,
+
+and answer with A = <a grad u> <grad u>^-1, u_j = y_j + w_j, averaged over the inner cube of ``size`` periods
+(E and Engquist 2003; Yue and E 2007 for the three boundary conditions and for oversampling).
+"""
+
+import hashlib
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from numbers import Integral, Real
+
+import numpy as np
+
+from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid, multiply
+from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, lanczos, refuse_drift, solve_systems
+from hmm_core.micro.sample import Medium, ellipticity, is_symmetric, sample
+
+CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
+
+
+@dataclass(frozen=True)
+class MicroSolution:
+    """What ``CellProblem.solve`` found. K macro points trail each field; with ``x=None`` that axis is absent.
+
+    tensor      (d, d, K)          effective tensors
+    correctors  (d, K, N+1, ...)   w_j on all grid points, boundary included (None if not asked for). Periodic and
+                                   Dirichlet: the solution for the applied gradient e_j. Neumann: normalised so that
+                                   u_j = y_j + w_j has <grad u_j> = e_j.
+    nodes       (N+1,)             coordinates of the grid points along every axis, in periods, relative to x
+    iterations  (K,)               conjugate gradient iterations (the most that any direction took)
+    residual    (K,)               preconditioned residual relative to a unit gradient, at the end
+    solver      (K,)               what ran: "fft-cg", "dst-cg", "dct-cg", "fourier-cg", "amg-cg", "closed-form"
+    solves      int                distinct cell problems solved: equal coefficient fields are one problem
+    """
+
+    tensor: Array
+    nodes: Array
+    iterations: Array | int
+    residual: Array | float
+    solver: Array | str
+    solves: int
+    correctors: Array | None = None
+
+
+@dataclass(frozen=True)
+class CellProblem:
+    """A description of the micro problem: how large a sample, what its boundary is told, how it is discretised.
+
+    Parameters
+    ----------
+    dim : 1, 2 or 3.
+    n : elements per period (>= 2); the grid has ceil(n (size + 2 buffer)) of them per side.
+    bc : "periodic", "dirichlet" (w = 0) or "neumann" (uniform flux). In one dimension all three agree.
+    size : side of the averaging domain, delta/eps, in periods; any positive number.
+    buffer : oversampling layer on every side, (delta_b - delta)/2, in periods.
+    offset : centre of the domain relative to x in units of ``size`` (0.5: x sits in a corner).
+    window : "box", or ("smooth", q) with weight (1/4 - (y/size)^2)^q in every direction.
+    average : "ratio" <a grad u><grad u>^-1; "flux" <a grad u> for <grad u> = e_j on the whole solved domain; "energy"
+        <grad u_i . a grad u_j> (periodic, Dirichlet).
+    equation : "elliptic", or one of two that forget the boundary faster (T in periods^2; scheme "q1"; not Neumann):
+        ("zero-order", T) adds w/T to the cell problem (Gloria 2011): an error O(1/T) of the tensor, O(1/T^2) with
+        average="energy", and a boundary layer of width T^(1/2) only;
+        ("parabolic", T) lets u_t = div(a grad u), u(0) = div(a e_j), u = 0 on the boundary, run until T and answers
+        with A_ij = <a_ij> - 2 int_0^T <u_i u_j> dt (Abdulle, Arjmand and Paganoni 2019). Both want a smooth window and
+        a buffer; the parabolic one defines its own average.
+    richardson : for "zero-order", extrapolate the tensors of T and 2T: O(1/T^2), O(1/T^3) with average="energy".
+    scheme : "q1" multilinear elements, O(n^-2); "fourier" for smooth media, periodic, integer size, no buffer.
+    tol : relative accuracy asked of the tensor's solution on the given grid.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For any argument outside these sets; the message names it.
+    """
+
+    dim: int = 2
+    n: int = 32
+    bc: str = "periodic"
+    size: float = 1.0
+    buffer: float = 0.0
+    offset: float = 0.0
+    window: str | tuple[str, float] = "box"
+    average: str = "ratio"
+    scheme: str = "q1"
+    tol: float = 1e-8
+    equation: str | tuple[str, float] = "elliptic"
+    richardson: bool = False
+
+    def __post_init__(self) -> None:
+        def choice(name: str, allowed: tuple) -> None:
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
+
+        def number(name: str, low: float, strict: bool) -> None:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"{name}={value!r} must be a real number, not {type(value).__name__}")
+            if not math.isfinite(value) or value < low or (strict and value == low):
+                raise ValueError(f"{name}={value!r} must be finite and {'>' if strict else '>='} {low}")
+
+        for name in ("dim", "n"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
+        choice("dim", (1, 2, 3))
+        if self.n < 2:
+            raise ValueError(f"n={self.n} elements per period: at least 2 are needed")
+        choice("bc", ("periodic", "dirichlet", "neumann"))
+        number("size", 0, strict=True)
+        if isinstance(self.buffer, Real) and self.buffer < 0:
+            raise ValueError(
+                f"buffer={self.buffer!r} must be >= 0: the averaging domain would reach outside of the solved domain"
+            )
+        number("buffer", 0, strict=False)
+        number("offset", -math.inf, strict=False)
+        if self.window != "box":
+            if not (isinstance(self.window, tuple) and len(self.window) == 2 and self.window[0] == "smooth"):
+                raise ValueError(f'window={self.window!r} is neither "box" nor ("smooth", q)')
+            order = self.window[1]
+            if isinstance(order, bool) or not isinstance(order, Real) or not 0 <= order < 50:
+                raise ValueError(f'window={self.window!r}: the order q in ("smooth", q) must be a number, 0 <= q < 50')
+        choice("average", ("ratio", "flux", "energy"))
+        if self.average == "energy" and self.bc == "neumann":
+            raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
+        choice("scheme", ("q1", "fourier"))
+        number("tol", 0, strict=True)
+        if not 1e-14 <= self.tol < 1:
+            raise ValueError(f"tol={self.tol!r} must lie in [1e-14, 1): double precision reaches no further")
+        if self.scheme == "fourier":
+            for name, wanted in (("bc", "periodic"), ("buffer", 0), ("window", "box")):
+                if getattr(self, name) != wanted:
+                    raise ValueError(f"scheme='fourier' needs {name}={wanted!r}, not {getattr(self, name)!r}")
+            if self.size != round(self.size):
+                raise ValueError(f"scheme='fourier' needs an integer size, not size={self.size!r}: use scheme='q1'")
+        self._check_equation()
+
+    def _check_equation(self) -> None:
+        if self.richardson and not self._is("zero-order"):
+            raise ValueError("richardson=True extrapolates in T: it needs equation=('zero-order', T)")
+        if self.equation == "elliptic":
+            return
+        if not (self._is("zero-order") or self._is("parabolic")) or len(self.equation) != 2:
+            raise ValueError(
+                f"equation={self.equation!r} is not one of 'elliptic', ('zero-order', T), ('parabolic', T)"
+            )
+        T = self.equation[1]
+        if isinstance(T, bool) or not isinstance(T, Real) or not (math.isfinite(T) and T > 0):
+            raise ValueError(f"equation={self.equation!r}: T must be a positive number (periods^2)")
+        if self.scheme == "fourier" or self.bc == "neumann":
+            raise ValueError(f"equation={self.equation!r} needs scheme='q1' and bc='periodic' or 'dirichlet'")
+        if self._is("parabolic") and (self.bc != "dirichlet" or self.average != "ratio"):
+            raise ValueError("equation=('parabolic', T) needs bc='dirichlet', and defines its own average")
+
+    def _is(self, kind: str) -> bool:
+        return isinstance(self.equation, tuple) and self.equation[:1] == (kind,)
+
+    @property
+    def cells(self) -> int:
+        """Elements per side of the solved domain."""
+        return max(2, math.ceil(self.n * (self.size + 2 * self.buffer) - 1e-9))
+
+    @property
+    def grid(self) -> Q1Grid | FourierGrid | LineGrid:
+        closed_form = self.dim == 1 and self.equation == "elliptic"
+        kind = LineGrid if closed_form else Q1Grid if self.scheme == "q1" else FourierGrid
+        return _grid(kind, self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc)
+
+    def effective_tensor(self, a: Medium, x: Array | None = None, eps: float | None = None) -> Array:
+        r"""Effective tensor of the medium at one macro point, or at thousands.
+
+        Parameters
+        ----------
+        a : medium a(x, y) -> scalar or tensor field; x (d, K, 1), y (d, 1, P) or (d, K, P).
+        x : (d, ...) macro points. Without it the medium must not depend on x.
+        eps : without it the slow variable is frozen, a(x, eta); with it the sample is cut out of the material as it
+            is, a(x + eps eta, (x + eps eta)/eps). eta runs over the sampling domain, in periods.
+
+        Returns
+        -------
+        (d, d) without x; (d, d, ...) with x (d, ...).
+
+        Raises
+        ------
+        ValueError
+            The medium is not finite or not positive definite somewhere (the message says where), or has the wrong shape,
+            or is not symmetric where the equation or average needs it; or x and eps do not fit.
+        ConvergenceError
+            The iteration did not reach ``tol``.
+        """
+        return self.solve(a, x, eps, correctors=False).tensor
+
+    def solve(
+        self, a: Medium, x: Array | None = None, eps: float | None = None, correctors: bool = True
+    ) -> MicroSolution:
+        """As ``effective_tensor``, and returns the whole micro solution."""
+        if self.richardson:
+            return self._extrapolate(a, x, eps, correctors)
+        macro, shape = self._macro_points(a, x, eps)
+        answers, owner, seen = [], np.empty(macro.shape[1], dtype=int), {}
+        for first, fields in self._fields(a, macro, eps):
+            fresh = []
+            for k, field in enumerate(fields):
+                known = len(seen)
+                owner[first + k] = seen.setdefault(hashlib.blake2b(field, digest_size=16).digest(), known)
+                if len(seen) > known:
+                    fresh.append(k)
+            if len(fields) == 1:
+                owner[first : first + self.chunk] = owner[first]
+            if fresh:
+                answers.append(self._solve_batch(fields[fresh], correctors))
+        tensor, iterations, residual, solver, fields = (
+            None if part[0] is None else np.concatenate(part)[owner] for part in zip(*answers, strict=True)
+        )
+        tensor = np.moveaxis(tensor, 0, -1).reshape(self.dim, self.dim, *shape)
+        if fields is not None:
+            fields = fields.swapaxes(0, 1).reshape(self.dim, *shape, *fields.shape[2:])
+        iterations, residual, solver = (part.reshape(shape)[()] for part in (iterations, residual, solver))
+        nodes = self.grid.edges + self.offset * self.size
+        return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
+
+    def _extrapolate(self, a: Medium, x: Array | None, eps: float | None, correctors: bool) -> MicroSolution:
+        """Richardson: the error of the zero-order term is a power series in 1/T whose first term is known."""
+        kind, T = self.equation
+        one, two = (
+            replace(self, equation=(kind, t), richardson=False).solve(a, x, eps, correctors) for t in (T, 2 * T)
+        )
+        gain = 2 ** (2 if self.average == "energy" else 1)
+        tensor = (gain * two.tensor - one.tensor) / (gain - 1)
+        return replace(two, tensor=tensor, iterations=one.iterations + two.iterations, solves=one.solves + two.solves)
+
+    # -- the medium, sampled and checked ----------------------------------------------------------------------------
+
+    @property
+    def chunk(self) -> int:
+        return max(1, CHUNK // (self.dim * self.cells**self.dim))
+
+    def _macro_points(self, a: Medium, x: Array | None, eps: float | None) -> tuple[Array, tuple[int, ...]]:
+        """Macro points as (d, K), and the shape that the caller gave to K."""
+        if not callable(a):
+            raise TypeError(f"a={a!r} is not a medium: a function a(x, y) is needed (lambda x, y: 2.0 for a constant)")
+        length = self.size + 2 * self.buffer
+        if getattr(a, "correlation_length", 0.0) > length:
+            warnings.warn(
+                f"the medium's correlation length, {a.correlation_length:.6g} periods, exceeds the cell's size + 2 buffer = "
+                f"{length:.6g}: such a sample is not representative",
+                UserWarning,
+                stacklevel=4,
+            )
+        if eps is not None and not (isinstance(eps, Real) and math.isfinite(eps) and eps > 0):
+            raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
+        if x is None:
+            if eps is not None:
+                raise ValueError(f"eps={eps!r} is given without x: say at which macro points")
+            self._refuse_hidden_slow_variable(a)
+            return np.zeros((self.dim, 1)), ()
+        if np.iscomplexobj(x):
+            raise ValueError("x is complex; macro points are real")
+        x = np.asarray(x, dtype=float)
+        if x.ndim == 0 or x.shape[0] != self.dim:
+            raise ValueError(
+                f"x has shape {x.shape}; a cell problem with dim={self.dim} takes points ({self.dim}, ...)"
+            )
+        if not np.isfinite(x).all():
+            raise ValueError(f"x holds {x[~np.isfinite(x)][0]}; macro points must be finite")
+        if x.size == 0:
+            raise ValueError(f"x has shape {x.shape}: there is no macro point in it")
+        return x.reshape(self.dim, -1), x.shape[1:]
+
+    def _refuse_hidden_slow_variable(self, a: Medium) -> None:
+        """Without x, a medium that depends on x would be answered for x = 0 without a word."""
+        y = self.grid.points[:, None, :: max(1, self.grid.points.shape[1] // 64)]
+        try:
+            here, there = (np.asarray(a(np.full((self.dim, 1, 1), value), y)) for value in (0.0, 0.382))
+        except Exception:  # the medium is evaluated again in earnest, and its error reported there
+            return
+        if here.shape == there.shape and not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
+            raise ValueError("the medium depends on x: say at which macro points, effective_tensor(a, x=...)")
+
+    def _fields(self, a: Medium, macro: Array, eps: float | None) -> Iterator[tuple[int, Array]]:
+        """Chunks of sampled coefficients (B, c, G, E); B = 1 where the medium ignores x."""
+        eta = (self.grid.points + self.offset * self.size)[:, None, :]
+        for first in range(0, macro.shape[1], self.chunk):
+            x = macro[:, first : first + self.chunk, None]
+            slow, fast = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
+            field = sample(a, slow, fast)
+            yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim)
+
+    # -- the solver -------------------------------------------------------------------------------------------------
+
+    def energy_form(self, symmetric: bool) -> bool:
+        """Whether A = <(e_i + grad w_i) . a (e_j + grad w_j)>: its error is the square of the solver's."""
+        return symmetric and self.buffer == 0 and self.window == "box" and self.equation == "elliptic"
+
+    def _solve_batch(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
+        """Tensor (B, d, d), iterations, residual, solver (B,) and correctors of B sampled coefficients (B, c, G, E)."""
+        if isinstance(self.grid, LineGrid):
+            return self._solve_line(a[:, 0], correctors)
+        symmetric = is_symmetric(a)
+        if symmetric.any() and not symmetric.all():
+            return self._solve_apart(a, symmetric, correctors)
+        symmetric = bool(symmetric[0])
+        if self._is("parabolic"):
+            if not symmetric:
+                raise ValueError(f"equation={self.equation!r} needs a symmetric medium; a(x, y) is not")
+            return self._solve_parabolic(a, correctors)
+        if self.average == "energy" and not symmetric:
+            raise ValueError("average='energy' needs a symmetric medium; a(x, y) is not: use average='ratio'")
+        grid, d = self.grid, self.dim
+        mean = as_matrices(a.mean(axis=(2, 3)), d)
+        diagonal = np.einsum("bii->bi", mean)
+        low, harmonic = ellipticity(a, diagonal)
+
+        stencil, shift = grid.stencil(a), 0.0
+        if self._is("zero-order"):
+            shift = 1 / self.equation[1]
+            stencil = stencil + shift * grid.mass
+        precondition = grid.preconditioner(diagonal, shift)
+        b = -grid.load(a - as_components(mean, a.shape[1]))
+        allowed = self.allowed_energy(low, harmonic, diagonal, symmetric)  # of the error, (B, d)
+        target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
+        w, r, rho, iterations, solver = solve_systems(
+            grid, stencil, precondition, b, target, allowed, symmetric, self.tol
+        )
+        residual = np.sqrt(np.maximum(rho, 0.0) / (diagonal * grid.length**d)).max(axis=1)  # round-off may be negative
+        if not self.energy_form(symmetric):
+            refuse_drift(grid.operator(stencil), precondition, b, w, r, target, self.tol)
+        tensor, gradients = self._average(a, mean, b, w, r, symmetric)
+        fields = self._closed_correctors(w, gradients) if correctors else None
+        return tensor, iterations.max(axis=1), residual, solver, fields
+
+    def _solve_apart(self, a: Array, symmetric: Array, correctors: bool) -> tuple:
+        """A batch that mixes symmetric coefficients with others, which need another iteration."""
+        order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
+        parts = zip(*(self._solve_batch(a[chosen], correctors) for chosen in (symmetric, ~symmetric)), strict=True)
+        return tuple(None if part[0] is None else np.concatenate(part)[order] for part in parts)
+
+    def allowed_energy(self, low: Array, harmonic: Array, diagonal: Array, symmetric: bool) -> Array:
+        """Energy |e_j|^2 that the error of w_j may hold, so that the tensor has relative accuracy ``tol``, (B, d).
+
+        A_jj >= harmonic D_jj bounds the tensor from below. In the energy form the tensor's error *is* the energy per
+        volume; the averages of flux and gradient see its square root (Cauchy-Schwarz).
+        """
+        if self.energy_form(symmetric):
+            return self.tol * harmonic[:, None] * diagonal * self.grid.length**self.dim
+        weights = self.grid.window(self.size, self.window)
+        volume = self.grid.h**self.dim / (len(weights) * weights.max())
+        return (self.tol / 2) ** 2 * np.minimum(harmonic**2, low)[:, None] * diagonal * volume
+
+    def _average(self, a: Array, mean: Array, b: Array, w: Array, r: Array, symmetric: bool) -> tuple[Array, Array]:
+        """Tensor (B, d, d), and the mean gradients <grad u_j> (B, d, d) by which Neumann correctors are normalised."""
+        grid, d = self.grid, self.dim
+        if self.energy_form(symmetric):
+            # C_ij = w_i . K w_j, made quadratically accurate by the residual r_j = b_j - K w_j of the iteration.
+            correction = dot_matrix(b, w) + dot_matrix(w, r)
+            correction = (correction + correction.swapaxes(1, 2)) / (2 * grid.length**d)
+            if self.bc != "neumann":
+                return mean - correction, np.broadcast_to(np.eye(d), mean.shape)
+            compliance = mean + correction  # mean <grad u_j>: the load was the uniform flux mean e_j
+            return mean @ np.linalg.solve(compliance, mean), np.linalg.solve(mean, compliance)
+        gradient = grid.gradient(w)
+        for j in range(d):
+            gradient[:, j, j] += 1.0
+        weights = grid.window(self.size, self.window)
+        if self.average == "energy":
+            flux = multiply(a, gradient).reshape(*gradient.shape[:2], -1)
+            return dot_matrix(gradient * weights, flux), np.broadcast_to(np.eye(d), mean.shape)
+        flux = np.tensordot(multiply(a, gradient), weights, axes=2).swapaxes(1, 2)
+        inner = np.tensordot(gradient, weights, axes=2).swapaxes(1, 2)
+        whole = gradient.mean(axis=(3, 4)).swapaxes(1, 2)
+        given = inner if self.average == "ratio" else whole
+        return np.linalg.solve(given.swapaxes(1, 2), flux.swapaxes(1, 2)).swapaxes(1, 2), given
+
+    def _closed_correctors(self, w: Array, gradients: Array) -> Array:
+        fields = self.grid.extend(w)
+        if self.bc == "neumann":
+            y = np.array(np.meshgrid(*[self.grid.edges] * self.dim, indexing="ij"))
+            fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+        return fields
+
+    def _solve_parabolic(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
+        """u(t) = exp(-t K/m) u(0) in the Krylov space of each problem (Lanczos), so the time integral is exact there.
+
+        The mass matrix is lumped, m = h^d. The space grows until the tensor stands still.
+        """
+        grid, d, T = self.grid, self.dim, self.equation[1]
+        mean, weights = as_matrices(a.mean(axis=(2, 3)), d), grid.window(self.size, self.window)
+        voigt = as_matrices(np.tensordot(a, weights, axes=2), d)
+        m = grid.h**d
+        start = -grid.load(a - as_components(mean, a.shape[1])) / m
+        length = np.sqrt(dot(start, start))
+        krylov = lanczos(grid.operator(grid.stencil(a) / m), start)
+        nodal = grid.nodal_window(self.size, self.window)
+        tensor, change = voigt, np.inf
+        for basis, theta, modes in krylov:
+            previous, first = tensor, length[..., None] * modes[..., 0, :]
+            tensor = voigt.copy()
+            weighted = (basis * nodal).reshape(*basis.shape[:3], -1)
+            for i, j in np.ndindex(d, d):
+                gram = weighted[:, i] @ basis[:, j].reshape(*basis[:, j].shape[:2], -1).swapaxes(1, 2)
+                rate = theta[:, i, :, None] + theta[:, j, None, :]
+                gram = modes[:, i].swapaxes(1, 2) @ gram @ modes[:, j] * -np.expm1(-T * rate) / rate
+                tensor[:, i, j] -= 2 * np.einsum("bk,bkl,bl->b", first[:, i], gram, first[:, j])
+            change = np.abs(tensor - previous).max(axis=(1, 2)) / np.abs(tensor).max(axis=(1, 2))
+            if (change < self.tol).all():
+                break
+        else:
+            raise ConvergenceError(
+                f"equation={self.equation!r}: the tensor still changes by {change.max():.1e} of tol={self.tol}"
+            )
+        fields = None
+        if correctors:  # the integral of u over time is the corrector, as far as T reaches
+            amplitude = np.einsum("bjkl,bjl->bjk", modes, first * -np.expm1(-T * theta) / theta)
+            fields = grid.extend(np.einsum("bjk,bjk...->bj...", amplitude, basis))
+        count, steps = len(a), np.full(len(a), basis.shape[2])
+        return (tensor + tensor.swapaxes(1, 2)) / 2, steps, change, np.full(count, "lanczos", dtype=object), fields
+
+    def _solve_line(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
+        """One dimension: the flux c is constant and u' = c/a, so every average is a quadrature of 1/a."""
+        grid = self.grid
+        low = a.min(axis=(1, 2))
+        if not (low > 0).all():
+            raise ValueError(f"the medium a(x, y) must be positive; its smallest value is {low.min():.6g}")
+        inverse = 1 / a
+        inner = np.tensordot(inverse, grid.window(self.size, self.window), axes=2)
+        whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
+        tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole**2}[self.average]
+        fields = None
+        if correctors:
+            _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
+            steps = grid.h / 2 * np.einsum("bge,g->be", inverse, weights)
+            u = np.concatenate([np.zeros((len(a), 1)), np.cumsum(steps, axis=1)], axis=1)
+            normal = inner if self.bc == "neumann" and self.average == "ratio" else whole
+            fields = (u / normal[:, None] - (grid.edges - grid.edges[0]))[:, None]
+            if self.bc != "dirichlet":
+                fields -= (fields[..., 1:] + fields[..., :-1]).mean(axis=-1, keepdims=True) / 2
+        count = len(a)
+        solver = np.full(count, "closed-form", dtype=object)
+        return tensor[:, None, None], np.zeros(count, dtype=int), np.zeros(count), solver, fields
+
+
+@lru_cache(maxsize=32)
+def _grid(kind: type, dim: int, cells: int, length: float, bc: str) -> Q1Grid | FourierGrid | LineGrid:
+    return kind(dim, cells, length, bc)
+
+
+def as_matrices(components: Array, d: int) -> Array:
+    """Tensors (B, d, d) from their stored components (B, 1) or (B, d*d)."""
+    return components[:, :, None] * np.eye(d) if components.shape[1] == 1 else components.reshape(-1, d, d)
+
+
+def as_components(tensor: Array, count: int) -> Array:
+    """The inverse of ``_matrix``, with axes (B, c, 1, 1) to subtract from a sampled coefficient."""
+    flat = tensor[:, :1, :1] if count == 1 else tensor
+    return flat.reshape(len(tensor), count, 1, 1)

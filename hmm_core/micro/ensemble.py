@@ -1,0 +1,220 @@
+r"""Ensembles of cell problems: the effective tensor of a random medium, and how sure of it one may be.
+
+One sample of a random medium answers with a random tensor. Two errors separate it from A*: the *scatter* of the samples,
+which falls like (size/correlation length)^(-d/2) and can be averaged away over realisations, and the *bias* that the
+boundary of the cell brings, which cannot: Dirichlet cells answer too high, Neumann cells too low, periodic ones least
+wrong. Only a larger cell helps against it.
+
+    ensemble = effective_ensemble(medium, CellProblem(size=4), realisations=200)
+    ensemble.mean, ensemble.stderr, ensemble.interval       the confidence interval covers the scatter, not the bias
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+from hmm_core.media.exact import positive, require
+from hmm_core.micro.cell import CellProblem
+from hmm_core.micro.sample import Array, sample
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Effective tensors of many realisations, and their statistics.
+
+    samples     (d, d, N)  one effective tensor for each realisation
+    cell                   the cell problem that made them
+    average                "arithmetic" <A>, or "harmonic" <A^-1>^-1: of resistances in series. The two differ by about
+                           the scatter squared, so they agree as the cell grows; a cell that is one constant tile
+                           answers its own k, and then they are the arithmetic and harmonic mean of the medium itself
+    confidence             probability with which ``interval`` is meant to cover what infinitely many realisations of
+                           this cell would give
+    """
+
+    samples: Array
+    cell: CellProblem
+    average: str = "arithmetic"
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        require(np.ndim(self.samples) == 3, "samples.shape", np.shape(self.samples), "must be (d, d, N)")
+        require(self.samples.shape[2] >= 2, "realisations", self.samples.shape[2], "must be at least 2")
+        allowed = 'must be "arithmetic" or "harmonic"'
+        require(self.average in ("arithmetic", "harmonic"), "average", self.average, allowed)
+        allowed = "must lie strictly between 0 and 1"
+        require(isinstance(self.confidence, Real) and 0 < self.confidence < 1, "confidence", self.confidence, allowed)
+
+    @property
+    def realisations(self) -> int:
+        """Number of samples N."""
+        return self.samples.shape[2]
+
+    @property
+    def mean(self) -> Array:
+        """The average tensor (d, d)."""
+        if self.average == "arithmetic":
+            return self.samples.mean(axis=2)
+        return np.linalg.inv(_inverses(self.samples).mean(axis=2))
+
+    @property
+    def variance(self) -> Array:
+        """Of one sample, entry by entry (d, d); harmonic: of what a sample adds to the mean, to first order."""
+        return self._shares.var(axis=2, ddof=1)
+
+    @property
+    def stderr(self) -> Array:
+        """Standard error of the mean, (d, d)."""
+        return np.sqrt(self.variance / self.realisations)
+
+    @property
+    def interval(self) -> Array:
+        """Confidence interval of every entry of the mean, (2, d, d): lower and upper end, by Student's t."""
+        half = stdtrit(self.realisations - 1, (1 + self.confidence) / 2) * self.stderr
+        return np.array([self.mean - half, self.mean + half])
+
+    def contains(self, tensor: ArrayLike) -> Array:
+        """Whether the interval of each entry, widened by the solver's tolerance, covers that of ``tensor``.
+
+        ``tensor`` is a number (times I) or (d, d). Entries that do not scatter, such as zeros by symmetry, have an
+        interval of no width; they are still known to ``cell.tol`` only.
+        """
+        tensor = np.asarray(tensor, dtype=float)
+        tensor = tensor * np.eye(len(self.samples)) if tensor.ndim == 0 else tensor
+        lower, upper = self.interval
+        slack = self.cell.tol * np.abs(self.samples).max()
+        return (lower - slack <= tensor) & (tensor <= upper + slack)
+
+    def first(self, count: int) -> "Ensemble":
+        """What the first ``count`` realisations alone would have said."""
+        allowed = f"must be an integer from 2 to {self.realisations}"
+        require(isinstance(count, Integral) and 2 <= count <= self.realisations, "count", count, allowed)
+        return replace(self, samples=self.samples[..., :count])
+
+    @property
+    def _shares(self) -> Array:
+        """Samples (d, d, N), linearised: d(M^-1) = -M^-1 dM M^-1 turns the scatter of inverses into that of the mean."""
+        if self.average == "arithmetic":
+            return self.samples
+        mean, inverses = self.mean, _inverses(self.samples)
+        return -np.einsum("ij,jkn,kl->iln", mean, inverses, mean)
+
+
+def _inverses(tensors: Array) -> Array:
+    return np.moveaxis(np.linalg.inv(np.moveaxis(tensors, 2, 0)), 0, 2)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A medium whose slow variable is the number of a realisation: one batch of cell problems is one ensemble."""
+
+    medium: Any
+    x: Array | None
+    eps: float | None
+
+    @property
+    def correlation_length(self) -> float:
+        return getattr(self.medium, "correlation_length", 0.0)
+
+    def __call__(self, numbers: Array, eta: Array) -> Array:
+        if self.x is None:
+            slow, fast = np.zeros((len(eta), 1, 1)), eta
+        elif self.eps is None:
+            slow, fast = self.x, eta
+        else:
+            slow, fast = self.x + self.eps * eta, self.x / self.eps + eta
+        fields = [sample(self.medium.realisation(int(i)), slow, fast) for i in numbers[0].ravel()]
+        field = np.concatenate(fields)  # (K, c, P)
+        d = len(eta)
+        return field[:, 0] if field.shape[1] == 1 else field.swapaxes(0, 1).reshape(d, d, len(fields), -1)
+
+
+def effective_ensemble(
+    medium: Any,
+    cell: CellProblem,
+    realisations: int | Iterable[int] = 100,
+    x: ArrayLike | None = None,
+    eps: float | None = None,
+    average: str = "arithmetic",
+    confidence: float = 0.95,
+    wrap: bool = False,
+) -> Ensemble:
+    """Solve the cell problem in many realisations of a random medium, all in one batch.
+
+    Parameters
+    ----------
+    medium : with a method ``realisation(i)`` that returns a medium a(x, y), as the random ones of ``hmm.media`` have.
+    cell : what is solved in each. Equal samples, such as the few tilings of a small cell, are solved once.
+    realisations : how many (0, 1, ...), or their numbers: other numbers are other, independent samples.
+    x, eps : one macro point (d,), as in ``CellProblem.effective_tensor``; without it the statistics must not depend on x.
+    average, confidence : see ``Ensemble``.
+    wrap : make the medium periodic with the period of the cell (``medium.wrapped``): a periodic cell without seams.
+
+    Warns
+    -----
+    UserWarning
+        The medium's correlation length exceeds the cell: its samples are not representative, however many.
+    """
+    if not callable(getattr(medium, "realisation", None)):
+        raise TypeError(f"medium={medium!r} has no method realisation(i): an ensemble needs a random medium")
+    if isinstance(realisations, Integral) and not isinstance(realisations, bool):
+        numbers = np.arange(realisations)
+    elif isinstance(realisations, Iterable):
+        numbers = np.array([*realisations])
+        require(numbers.dtype.kind in "iu", "realisations", realisations, "must be a count, or integer numbers")
+    else:
+        raise TypeError(f"realisations={realisations!r} must be a count, or integer numbers")
+    require(numbers.size >= 2, "realisations", realisations, "must be at least 2: one sample has no scatter")
+    require(np.abs(numbers) < 2**53, "realisations", realisations, "must be numbers below 2**53")
+    if wrap:
+        require(cell.bc == "periodic", "wrap", wrap, f"makes sense with bc='periodic', not bc={cell.bc!r}")
+        medium = medium.wrapped(cell.size + 2 * cell.buffer)
+    if x is None:
+        require(eps is None, "eps", eps, "needs x: say at which macro point")
+        _refuse_slow_variable(medium, cell)
+    else:
+        x = np.asarray(x, dtype=float)
+        ok = x.shape == (cell.dim,) and np.isfinite(x).all()
+        require(ok, "x", x, f"must be one finite macro point of shape ({cell.dim},)")
+        x = x[:, None, None]
+        if eps is not None:
+            eps = float(positive("eps", eps))
+    points = np.zeros((cell.dim, numbers.size))
+    points[0] = numbers
+    return Ensemble(cell.effective_tensor(_Numbered(medium, x, eps), x=points), cell, average, confidence)
+
+
+def _refuse_slow_variable(medium: Any, cell: CellProblem) -> None:
+    """Without x, statistics that depend on x would be answered for x = 0 without a word."""
+    y = cell.grid.points[:, None, :: max(1, cell.grid.points.shape[1] // 64)]
+    here, there = (sample(medium, np.full((cell.dim, 1, 1), value), y) for value in (0.0, 0.382))
+    require(np.array_equal(here, there), "x", None, "the medium depends on the slow variable; give a macro point (d,)")
+
+
+def ensembles_by_size(
+    medium: Any, cell: CellProblem, sizes: Sequence[float], realisations: int | Sequence[int] = 100, **options: Any
+) -> list[Ensemble]:
+    """The same ensemble for cells of several sizes, in periods, and one number of realisations for all or one for each.
+
+    Options are those of ``effective_ensemble``.
+    """
+    sizes = list(sizes)
+    counts = [realisations] * len(sizes) if isinstance(realisations, Integral) else list(realisations)
+    require(len(counts) == len(sizes), "realisations", realisations, f"must be a count, or {len(sizes)} of them")
+    return [
+        effective_ensemble(medium, replace(cell, size=size), count, **options)
+        for size, count in zip(sizes, counts, strict=True)
+    ]
+
+
+def variance_rate(ensembles: Sequence[Ensemble]) -> float:
+    """Slope of log(variance of a sample) over log(cell size): -d once cells are larger than the correlation length."""
+    sizes = [ensemble.cell.size for ensemble in ensembles]
+    require(len(set(sizes)) >= 2, "ensembles", sizes, "must be of at least two sizes")
+    variances = np.array([np.trace(ensemble.variance) for ensemble in ensembles])
+    require(variances > 0, "ensembles", variances, "must scatter: all samples of one size are equal")
+    return float(np.polyfit(np.log(sizes), np.log(variances), 1)[0])

@@ -1,0 +1,309 @@
+r"""Nonlinear cell problems: a flux law j(x, y, u, xi) on a sampling domain, answered with its average and its tangent.
+
+At a macro point x with state (U, G), find the micro field v = l . y + w (w as in ``cell``: periodic, zero on the boundary,
+or a uniform flux there) with
+
+    - div_y j(x, y, U, grad v) = 0   in Y,    <grad v> = G,
+
+and answer with sigma = <j>, both averages over the inner cube with the cell's window. The load l (for a uniform flux: the
+flux) is an unknown unless <grad w> = 0 by itself. The value U does not vary over the sampling domain.
+
+Newton's method, batched: each step is a linear cell problem with the tensor dj/dxi. The same problem with d right-hand
+sides more, at the end, is the *consistent tangent* d sigma / dG, d sigma / dU: the derivative of the answer itself.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hmm_core.media.laws import Flux
+from hmm_core.micro.cell import CellProblem, as_components
+from hmm_core.micro.grid import Array, LineGrid, multiply
+from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
+from hmm_core.micro.line import _Line
+from hmm_core.micro.newton import _pick, _solve_batch
+from hmm_core.micro.problems import _Problems
+from hmm_core.micro.sample import is_symmetric
+from hmm_core.micro.sampled_law import Law, State, columns
+
+
+@dataclass(frozen=True, eq=False)
+class NonlinearMicroSolution:
+    """What ``solve_nonlinear`` found at K macro points.
+
+    flux, d_du   (d, K)          averaged flux and its derivative in U
+    d_dgrad      (d, d, K)       its derivative in G
+    newton, iterations (K,)      Newton steps, and linear iterations in all of them
+    residual     (K,)            preconditioned residual relative to the forces in balance
+    memory       arrays (..., K): the micro fields and their derivatives in (G, U), from which a neighbouring problem starts
+    """
+
+    flux: Array
+    d_du: Array
+    d_dgrad: Array
+    newton: Array
+    iterations: Array
+    residual: Array
+    memory: State
+
+    def corrector(self, cell: CellProblem) -> Array:
+        """v - G . y on the grid points (K, N+1, ...) of the sampling domain; of mean zero unless it vanishes on the boundary."""
+        grid, d = cell.grid, cell.dim
+        if isinstance(grid, LineGrid):
+            xi = np.moveaxis(self.memory["xi"], -1, 0)[:, 0]
+            _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
+            steps = grid.h / 2 * np.einsum("bge,g->be", xi, weights)
+            v, load = np.concatenate([np.zeros((len(xi), 1)), np.cumsum(steps, axis=1)], axis=1), 0.0
+        else:
+            v, load = grid.extend(np.moveaxis(self.memory["w"], -1, 0))[:, 0], self.memory["load"]
+        y = np.array(np.meshgrid(*[grid.edges] * d, indexing="ij"))
+        if d == 1:
+            y = y - y[:, :1]
+        w = v + np.einsum("jk,j...->k...", load - self.memory["grad"], y)
+        if cell.bc == "dirichlet":
+            return w
+        inner = w[(slice(None), *(slice(-1),) * d)] if cell.bc == "periodic" else w
+        return w - inner.mean(axis=tuple(range(1, d + 1)), keepdims=True)
+
+
+def solve_nonlinear(
+    cell: CellProblem,
+    flux: Flux,
+    x: Array,
+    u: Array,
+    grad: Array,
+    eps: float | None = None,
+    memory: State | None = None,
+    tol: float | None = None,
+) -> NonlinearMicroSolution:
+    r"""Averaged flux and consistent tangent of a flux law at K macro points.
+
+    Parameters
+    ----------
+    cell : any boundary condition, size, buffer and window; average "ratio" (<grad v> over the window is G) or "flux" (over
+        the whole solved domain). scheme "fourier" for smooth laws, "q1" for all others.
+    flux : flux(x, y, u, xi) -> (j, dj_du, dj_dxi) for x (d, K, 1) or (d, K, P), y (d, 1, P) or (d, K, P), u (K, 1) and
+        xi (d, K, P): arrays that broadcast to (d, K, P), (d, K, P) and (d, d, K, P); a scalar field (K, P) stands for a
+        multiple of the identity.
+    x, u, grad : macro points (d, K) with values (K,) and gradients (d, K).
+    eps : as in ``CellProblem.effective_tensor``.
+    memory : what an earlier call returned for the same points: the iteration starts from there.
+    tol : relative accuracy of the flux, and within a factor of ten of its tangent; by default the cell's.
+
+    Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
+    the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), that at a unit gradient
+    stands in; where it is infinite at rest, that very close to rest.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Arguments of the wrong kind or shape; a law that raises, is not finite at the start (or beyond 1e150) or not elliptic
+        at the solution.
+    ConvergenceError
+        Newton's method failed from the given start, from the affine field, and along a path from a linear law to this one.
+    """
+    if not callable(flux):
+        raise TypeError(f"flux={flux!r} is not a law: a function flux(x, y, u, xi) -> j, dj_du, dj_dxi is needed")
+    if cell.average == "energy" or cell.equation != "elliptic":
+        given = f"average={cell.average!r}" if cell.average == "energy" else f"equation={cell.equation!r}"
+        raise ValueError(f"{given} is defined for linear media only; a nonlinear cell takes average='ratio' or 'flux'")
+    x, u, grad = (np.asarray(value, dtype=float) for value in (x, u, grad))
+    if x.ndim != 2 or len(x) != cell.dim or grad.shape != x.shape or u.shape != x.shape[1:] or not x.size:
+        given = f"x {x.shape}, u {u.shape}, grad {grad.shape}"
+        raise ValueError(f"{given} for a {cell.dim}D cell; it needs x ({cell.dim}, K), u (K,), grad ({cell.dim}, K)")
+    if not all(np.isfinite(value).all() for value in (x, u, grad)):
+        raise ValueError("x, u and grad must be finite")
+    if eps is not None and not 0 < eps < math.inf:
+        raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
+    cell = cell if tol is None else replace(cell, tol=min(max(tol, 1e-13), 0.1))
+    kind, parts = _Line if isinstance(cell.grid, LineGrid) else _Cells, []
+    for first in range(0, x.shape[1], cell.chunk):
+        cut = slice(first, first + cell.chunk)
+        problems = kind(cell, Law.sampled(flux, cell, x[:, cut], u[cut], eps), grad[:, cut].T)
+        old = None if memory is None else {name: np.moveaxis(value[..., cut], -1, 0) for name, value in memory.items()}
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of laws, where a step goes too far
+            parts.append(_solve_batch(problems, old))
+    joined = {name: np.moveaxis(np.concatenate([part[name] for part in parts]), 0, -1) for name in parts[0]}
+    answers = [joined.pop(name) for name in ("flux", "d_du", "d_dgrad", "newton", "iterations", "residual")]
+    return NonlinearMicroSolution(*answers, joined)
+
+
+class _Cells(_Problems):
+    """Two and three dimensions: unknowns ``load`` (B, d), ``w`` (B, 1, nodes), for a uniform flux also ``outer`` (B, d)."""
+
+    @property
+    def forced(self) -> bool:
+        """Whether <grad w> = 0 whatever w is, so that the load is G."""
+        plain = self.cell.average == "flux" or (self.cell.window == "box" and self.cell.buffer == 0)
+        return plain and self.cell.bc != "neumann"
+
+    def _average(self, field: Array, of: str) -> Array:
+        """<field> over the window ("flux"), or as the constraint on the gradient has it: (..., G, E) -> (...)."""
+        if of == "gradient" and self.cell.average == "flux":
+            return field.mean(axis=(-2, -1))
+        return np.tensordot(field, self.cell.grid.window(self.cell.size, self.cell.window), axes=2)
+
+    def start(self) -> State:
+        count, d, grid = len(self.G), self.cell.dim, self.cell.grid
+        state = {"load": self.G.copy(), "w": np.zeros((count, 1, *(grid.nodes,) * d)), "outer": np.zeros((count, d))}
+        state["xi"] = np.zeros((count, d, *self.law.shape)) + self.G[:, :, None, None]
+        if self.cell.bc == "neumann":
+            state["outer"] = self.law(state["xi"])["j"].mean(axis=(2, 3))
+        return self.valued(state)
+
+    def predict(self, memory: State) -> State:
+        """To first order in the change of (G, U), by the derivatives that belong to the last answer."""
+        change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
+        state = {
+            name: memory[name] + np.einsum("bik,bk->bi", memory[f"d_{name}"], change) for name in ("load", "outer")
+        }
+        state["w"] = memory["w"] + np.einsum("bk...,bk->b...", memory["d_w"], change)[:, None]
+        state["xi"] = state["load"][:, :, None, None] + self.cell.grid.gradient(state["w"])[:, 0]
+        return self.valued(state)
+
+    def residual(self, state: State) -> State:
+        """The functional v -> - int (j - outer) . grad v, and the gap G - <xi>."""
+        flux = state["j"] if self.cell.bc != "neumann" else state["j"] - state["outer"][:, :, None, None]
+        gap = np.zeros_like(self.G) if self.forced else self.G - self._average(state["xi"], "gradient")
+        return {"r": -self.cell.grid.divergence(flux[:, None]), "gap": gap}
+
+    def energy(self, r: Array, diagonal: Array) -> Array:
+        """r . P^-1 r (B,)."""
+        return np.maximum(dot(r, self.cell.grid.preconditioner(diagonal)(r))[:, 0], 0.0)
+
+    def measure(self, state: State) -> State:
+        balance = self.scales(state)
+        cell, diagonal = self.cell, balance["diagonal"]
+        balance["merit"] = self.merit(state, diagonal)
+        balance["symmetric"] = is_symmetric(balance["tangent"])
+        quadratic = balance["symmetric"] & cell.energy_form(True) & (cell.bc != "neumann")
+        shares = [
+            (cell.allowed_energy(balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
+            for form in (True, False)
+        ]
+        # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
+        share = np.where(quadratic, shares[0] * min(0.1, 100 * cell.tol), shares[1]) / cell.grid.length**cell.dim
+        balance["target"] = np.maximum(balance["low"] * share * balance["energy"], balance["round_off"])
+        return balance
+
+    def direction(self, state: State, balance: State) -> State:
+        """Newton's step in all unknowns, and the linear iterations it took."""
+        return self._apart(_Cells._direction, state, balance)
+
+    def answer(self, state: State, balance: State) -> State:
+        """Flux, consistent tangent, and what a neighbouring problem starts from."""
+        return self._apart(_Cells._answer, state, balance)
+
+    def guess(self, memory: State) -> State:
+        """The micro fields of the last tangent as ``_answer`` wants them, before their means were normalised."""
+        d, load = self.cell.dim, memory["d_load"]
+        w = np.empty_like(memory["d_w"])
+        w[:, :d] = np.einsum("bk...,bkj->bj...", memory["d_w"][:, :d], np.linalg.inv(load[..., :d]))
+        w[:, d] = memory["d_w"][:, d] - np.einsum("bj...,bj->b...", w[:, :d], load[..., d])
+        return {"guess": w}
+
+    def _apart(self, action: Callable, state: State, balance: State) -> State:
+        """Symmetric tangents and others take different iterations: a batch that holds both is cut in two."""
+        symmetric = balance["symmetric"]
+        if symmetric.all() or not symmetric.any():
+            return action(self, state, balance, bool(symmetric[0]))
+        parts = [
+            action(self.of(c), _pick(state, c), _pick(balance, c), c is symmetric) for c in (symmetric, ~symmetric)
+        ]
+        order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
+        return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+
+    def _direction(self, state: State, balance: State, symmetric: bool) -> State:
+        grid, d, tangent, mean = self.cell.grid, self.cell.dim, balance["tangent"], balance["mean"]
+        r, gap = state["r"], state["gap"]
+        relative = np.minimum(0.01, balance["merit"] / balance["energy"])
+        b, target = r, np.maximum(relative * balance["merit"], 0.1 * balance["target"])[:, None]
+        if not self.forced:
+            b = np.concatenate([r, -grid.load(tangent - as_components(mean, tangent.shape[1]))], axis=1)
+            needed = (relative * balance["low"])[:, None] * balance["diagonal"] * grid.length**d
+            loads = 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))
+            target = np.concatenate([target, loads], axis=1)
+        w, _, iterations = self._solve(tangent, balance, b, target, symmetric)
+        gradient = grid.gradient(w)
+        step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap), "xi": gradient[:, 0]}
+        if not self.forced:
+            shape = self._average(gradient, "gradient")  # (B, 1 + d, d)
+            response = np.eye(d) + shape[:, 1:].swapaxes(1, 2)
+            load = np.linalg.solve(response, (gap - shape[:, 0])[..., None])[..., 0]
+            step["load"], step["w"] = load, step["w"] + np.einsum("bj...,bj->b...", w[:, 1:], load)[:, None]
+            step["xi"] = step["xi"] + load[:, :, None, None] + np.einsum("bj...,bj->b...", gradient[:, 1:], load)
+            if self.cell.bc == "neumann":
+                step["outer"] = np.einsum("bij,bj->bi", mean, load)
+        return step | {"iterations": iterations.max(axis=1)}
+
+    def _tangent_target(self, balance: State, symmetric: bool) -> Array:
+        """r . P^-1 r (B, d) that the d directions of the tangent may leave."""
+        allowed = self.cell.allowed_energy(balance["low"], balance["harmonic"], balance["diagonal"], symmetric)
+        return balance["low"][:, None] * allowed
+
+    def _solve(
+        self, tangent: Array, balance: State, b: Array, target: Array, symmetric: bool, start: Array | None = None
+    ) -> tuple[Array, Array, Array]:
+        grid = self.cell.grid
+        precondition = grid.preconditioner(balance["diagonal"])
+        allowed = target / balance["low"][:, None]
+        w, r, _, iterations, _ = solve_systems(
+            grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
+        )
+        return w, r, iterations
+
+    def _answer(self, state: State, balance: State, symmetric: bool) -> State:
+        cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
+        tangent, mean, volume = balance["tangent"], balance["mean"], grid.length**d
+        b = -grid.load(tangent - as_components(mean, tangent.shape[1]))
+        target = self._tangent_target(balance, symmetric)
+        sensitive = bool(state["dj_du"].any())
+        if sensitive:  # one more direction: how the micro field follows U
+            b = np.concatenate([b, -grid.divergence(state["dj_du"][:, None])], axis=1)
+            strength = (np.square(state["dj_du"]).mean(axis=(2, 3)) / balance["diagonal"]).sum(axis=1, keepdims=True)
+            last = (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength
+            target = np.concatenate([target, last], axis=1)
+        start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
+        if start is not None:
+            start[target == 0] = 0.0  # a law that does not depend on U here any more
+        w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
+        energy_form = cell.energy_form(symmetric)
+        caused = np.zeros((count, d, b.shape[1]))  # mean gradients of the responses
+        caused[..., :d] = np.eye(d)
+        if not self.forced:
+            gradient = grid.gradient(w)
+            caused += self._average(gradient, "gradient").swapaxes(1, 2)
+        flux = self._average(state["j"], "flux")
+        if energy_form:  # as in ``cell``: made quadratically accurate by the residuals
+            correction = dot_matrix(b, w) + dot_matrix(w, r)
+            correction = (correction + correction.swapaxes(1, 2)) / (2 * volume)
+            whole = np.concatenate([mean, state["dj_du"].mean(axis=(2, 3))[:, :, None]], axis=2)[..., : b.shape[1]]
+            if cell.bc == "neumann":
+                compliance = mean + correction[:, :d, :d]
+                scale = mean @ np.linalg.inv(compliance)
+                rates = np.concatenate([scale @ mean, scale @ (whole - correction[:, :d])[..., d:]], axis=2)
+                caused[..., :d] = np.linalg.solve(mean, compliance)
+            else:
+                rates = whole - correction[:, :d]
+                flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / volume
+        else:
+            moving = multiply(tangent, grid.gradient(w) if self.forced else gradient)
+            moving[:, :d] += columns(tangent, d)
+            if sensitive:
+                moving[:, d] += state["dj_du"]
+            felt = self._average(moving, "flux").swapaxes(1, 2)
+            rates = np.linalg.solve(caused[..., :d].swapaxes(1, 2), felt[..., :d].swapaxes(1, 2)).swapaxes(1, 2)
+            rates = np.concatenate([rates, felt[..., d:] - rates @ caused[..., d:]], axis=2)
+        # Per unit of G and of U: the load and the field that go with it.
+        d_load, d_w, d_u = np.zeros((count, d, d + 1)), np.zeros((count, d + 1, *w.shape[2:])), np.zeros((count, d))
+        d_load[..., :d] = np.linalg.inv(caused[..., :d])
+        if sensitive:
+            d_load[..., d:] = -d_load[..., :d] @ caused[..., d:]
+            d_w[:, d], d_u = w[:, d], rates[..., d]
+        d_w += np.einsum("bj...,bjk->bk...", w[:, :d], d_load)
+        outer = mean @ d_load if cell.bc == "neumann" else np.zeros_like(d_load)
+        answer = {"flux": flux, "d_du": d_u, "d_dgrad": rates[..., :d], "iterations": iterations.max(axis=1)}
+        kept = {name: state[name] for name in ("load", "w", "outer")}
+        return answer | kept | {"d_load": d_load, "d_w": d_w, "d_outer": outer}

@@ -1,0 +1,97 @@
+"""What the nonlinear problems of a batch share, whatever their dimension: values of the law, scales, ellipticity."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hmm_core.micro.cell import CellProblem, as_matrices
+from hmm_core.micro.grid import Array
+from hmm_core.micro.newton import _place
+from hmm_core.micro.sampled_law import HUGE, LAW, Law, State, _least
+
+LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
+LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
+ROUND_OFF = 8 * np.finfo(float).eps  # of the gradient: forces that large can be a sum of larger ones that cancel
+
+
+@dataclass(frozen=True, eq=False)
+class _Problems:
+    """B cell problems for mean gradients G (B, d). A state holds the unknowns, and the values of the law there."""
+
+    cell: CellProblem
+    law: "Law"
+    G: Array
+
+    def of(self, chosen: Array) -> "_Problems":
+        """Some of the problems, by mask or by increasing numbers."""
+        count = chosen.sum() if chosen.dtype == bool else len(chosen)
+        return self if count == len(self.G) else replace(self, law=self.law.of(chosen), G=self.G[chosen])
+
+    def values(self, state: State) -> State:
+        """With the values of the law, and the residual they leave."""
+        state = state | self.law(state["xi"])
+        return state | self.residual(state)
+
+    def valued(self, state: State) -> State:
+        """The same for a state to start from: where the law is not finite, an error, or the affine field instead."""
+        state = self.values(state)
+        bad = ~self.finite(state)
+        if bad.any():
+            if (state["xi"][bad] == self.G[bad][:, :, None, None]).all():
+                self.law.refuse(state)
+            _place(state, len(bad), np.flatnonzero(bad), self.of(bad).start())
+        return state
+
+    def finite(self, state: State) -> Array:
+        """Whether the law is finite, and not so large that its square is not, everywhere in the cell (B,)."""
+        values = [state[name].reshape(len(self.G), -1) for name in LAW]
+        return np.logical_and.reduce([(v.max(axis=1) < HUGE) & (v.min(axis=1) > -HUGE) for v in values])
+
+    def merit(self, state: State, diagonal: Array) -> Array:
+        """Energy of the residual plus the energy that closes the gap."""
+        closing = (diagonal * state["gap"] ** 2).sum(axis=1) * self.cell.grid.length**self.cell.dim
+        return self.energy(state["r"], diagonal) + closing
+
+    def scales(self, state: State) -> State:
+        """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
+        d, tangent, count = self.cell.dim, state["dj_dxi"], len(self.G)
+        trace = d * tangent[:, 0] if tangent.shape[1] == 1 else tangent[:, :: d + 1].sum(axis=1)
+        size = np.abs(trace).reshape(count, -1).max(axis=1) / d
+        at_rest = size == 0
+        if at_rest.any():
+            tangent = tangent.copy()
+            tangent[at_rest] = self.of(at_rest).law.at_unit_gradient()[:, : tangent.shape[1]]
+            size = np.where(at_rest, np.abs(tangent).reshape(count, -1).max(axis=1), size)
+        least = tangent[:, 0] if tangent.shape[1] == 1 else _least(tangent, d)
+        low, floor = least.reshape(count, -1).min(axis=1), LIFT * size
+        worst = low / size
+        if (low < floor).any():
+            lift = np.maximum(floor[:, None, None] - least, 0.0)
+            tangent, least, low = tangent.copy(), least + lift, np.maximum(low, floor)
+            tangent[:, :: d + 1] += lift[:, None]
+        mean = as_matrices(tangent.mean(axis=(2, 3)), d)
+        diagonal = np.einsum("bii->bi", mean)
+        strongest = diagonal.max(axis=1)
+        harmonic = 1 / ((1 / least).mean(axis=(1, 2)) * strongest)
+        j, xi = (np.einsum("bige,bige->bi", state[n], state[n]) / least[0].size for n in ("j", "xi"))
+        # What the residual is relative to: the flux itself, for a law near rest may be far stiffer than where it matters.
+        energy = np.maximum((j / diagonal).sum(axis=1), 1e-12 * (diagonal * xi).sum(axis=1)) * self.cell.grid.length**d
+        return {
+            "tangent": tangent,
+            "mean": mean,
+            "diagonal": diagonal,
+            "low": np.maximum(low / strongest, LOWEST),
+            "harmonic": np.maximum(harmonic, LOWEST),
+            "energy": energy,
+            "round_off": ROUND_OFF**2 * (diagonal * xi).sum(axis=1) * self.cell.grid.length**d,
+            "worst": worst,
+        }
+
+    def refuse_non_elliptic(self, balance: State) -> None:
+        if (balance["worst"] < -1e-6).any():
+            k = int(balance["worst"].argmin())
+            raise ValueError(
+                f"dj_dxi is not positive (semi)definite everywhere in the cell at x={self.law.place(k)}, u={self.law.u[k]:.6g}, "
+                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size, so the cell "
+                "problem is not elliptic there"
+            )

@@ -1,0 +1,21 @@
+"""Demos of the course: pure functions ``demo(parameters) -> Figure`` that a notebook calls once and then lets you move.
+
+One module per chapter; every demo is importable from here.
+"""
+
+from hmm_course.demos.ch00 import sampling_line
+from hmm_course.demos.ch01 import dialogue
+from hmm_course.demos.ch02 import scale_slider
+from hmm_course.demos.ch04 import cell_under_load, graded_cell
+from hmm_course.demos.ch05 import sample_and_edge
+from hmm_course.demos.ch06 import error_budget
+
+__all__ = [
+    "cell_under_load",
+    "dialogue",
+    "error_budget",
+    "graded_cell",
+    "sample_and_edge",
+    "sampling_line",
+    "scale_slider",
+]
