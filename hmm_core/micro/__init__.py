@@ -1,9 +1,10 @@
-"""The micro solver: what a sample of the material answers to a macro state.
-
-sample       media on sampling domains, checked
-grid         discrete operators of regular grids, and the transforms that invert them
+"""The micro solver: what a sample       media on sampling domains, checked
+transforms   constant-coefficient operators of regular grids, and what inverts them
+grid         discrete operators of regular grids, for fields of m components
 krylov       iterations for many linear systems at once
-cell         linear cell problems: from a medium to its effective tensor
-sampled_law, newton, nonlinear, line   nonlinear ones: from a flux law to its averaged flux and tangent
+response     from solved fields to averages, tensor and tangent
+cell         linear cell problems: from a medium to its effective tensor (linear: a batch; regularised: relatives that
+             forget their boundary)
+sampled_law, problems, newton, nonlinear, line   nonlinear ones: from a flux law to its averaged flux and tangent
 ensemble     the effective tensor of a random medium, with its confidence interval
 """

@@ -12,15 +12,17 @@ import hashlib
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
 
-from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid, multiply
-from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, lanczos, refuse_drift, solve_systems
-from hmm_core.micro.sample import Medium, ellipticity, is_symmetric, sample
+from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
+from hmm_core.micro.krylov import ConvergenceError as ConvergenceError
+from hmm_core.micro.linear import solve_batch
+from hmm_core.micro.regularised import richardson
+from hmm_core.micro.sample import Medium, normalised, sample
 
 CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
 
@@ -169,9 +171,14 @@ class CellProblem:
 
     @property
     def grid(self) -> Q1Grid | FourierGrid | LineGrid:
+        """The grid of scalar fields."""
+        return self.grid_of("scalar")
+
+    def grid_of(self, fields: str) -> Q1Grid | FourierGrid | LineGrid:
+        """The grid of "scalar" fields or of "vector" ones."""
         closed_form = self.dim == 1 and self.equation == "elliptic"
         kind = LineGrid if closed_form else Q1Grid if self.scheme == "q1" else FourierGrid
-        return _grid(kind, self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc)
+        return _grid(kind, self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc, fields)
 
     def effective_tensor(self, a: Medium, x: Array | None = None, eps: float | None = None) -> Array:
         r"""Effective tensor of the medium at one macro point, or at thousands.
@@ -202,39 +209,39 @@ class CellProblem:
     ) -> MicroSolution:
         """As ``effective_tensor``, and returns the whole micro solution."""
         if self.richardson:
-            return self._extrapolate(a, x, eps, correctors)
+            return richardson(self, a, x, eps, correctors)
         macro, shape = self._macro_points(a, x, eps)
         answers, owner, seen = [], np.empty(macro.shape[1], dtype=int), {}
-        for first, fields in self._fields(a, macro, eps):
+        exponents = np.empty(macro.shape[1], dtype=int)
+        for first, fields, exponent in self._fields(a, macro, eps):
             fresh = []
             for k, field in enumerate(fields):
                 known = len(seen)
-                owner[first + k] = seen.setdefault(hashlib.blake2b(field, digest_size=16).digest(), known)
+                owner[first + k] = seen.setdefault(self._fingerprint(field, exponent[k]), known)
                 if len(seen) > known:
                     fresh.append(k)
+            cut = slice(first, first + self.chunk)
+            exponents[cut] = exponent
             if len(fields) == 1:
-                owner[first : first + self.chunk] = owner[first]
+                owner[cut] = owner[first]
             if fresh:
-                answers.append(self._solve_batch(fields[fresh], correctors))
+                answers.append(solve_batch(self, fields[fresh], exponent[fresh], correctors))
         tensor, iterations, residual, solver, fields = (
             None if part[0] is None else np.concatenate(part)[owner] for part in zip(*answers, strict=True)
         )
-        tensor = np.moveaxis(tensor, 0, -1).reshape(self.dim, self.dim, *shape)
+        tensor = np.ldexp(np.moveaxis(tensor, 0, -1), exponents)
+        rank = 1 if tensor.shape[0] == self.dim else 2  # of a macro gradient
+        tensor = tensor.reshape(*(self.dim,) * (2 * rank), *shape)
         if fields is not None:
-            fields = fields.swapaxes(0, 1).reshape(self.dim, *shape, *fields.shape[2:])
+            fields = fields.swapaxes(0, 1).reshape(*(self.dim,) * rank, *shape, *fields.shape[2:])
         iterations, residual, solver = (part.reshape(shape)[()] for part in (iterations, residual, solver))
         nodes = self.grid.edges + self.offset * self.size
         return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
 
-    def _extrapolate(self, a: Medium, x: Array | None, eps: float | None, correctors: bool) -> MicroSolution:
-        """Richardson: the error of the zero-order term is a power series in 1/T whose first term is known."""
-        kind, T = self.equation
-        one, two = (
-            replace(self, equation=(kind, t), richardson=False).solve(a, x, eps, correctors) for t in (T, 2 * T)
-        )
-        gain = 2 ** (2 if self.average == "energy" else 1)
-        tensor = (gain * two.tensor - one.tensor) / (gain - 1)
-        return replace(two, tensor=tensor, iterations=one.iterations + two.iterations, solves=one.solves + two.solves)
+    def _fingerprint(self, field: Array, exponent: int) -> tuple:
+        """Equal ones are one problem, up to a power of two if nothing but the coefficient has a magnitude."""
+        scale = 0 if self.equation == "elliptic" else int(exponent)
+        return hashlib.blake2b(field, digest_size=16).digest(), scale
 
     # -- the medium, sampled and checked ----------------------------------------------------------------------------
 
@@ -284,179 +291,17 @@ class CellProblem:
         if here.shape == there.shape and not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
             raise ValueError("the medium depends on x: say at which macro points, effective_tensor(a, x=...)")
 
-    def _fields(self, a: Medium, macro: Array, eps: float | None) -> Iterator[tuple[int, Array]]:
-        """Chunks of sampled coefficients (B, c, G, E); B = 1 where the medium ignores x."""
+    def _fields(self, a: Medium, macro: Array, eps: float | None) -> Iterator[tuple[int, Array, Array]]:
+        """Chunks of sampled coefficients 2^exponent (B, c, G, E), of order one, with exponents (B,); B = 1 where the medium
+        ignores x."""
         eta = (self.grid.points + self.offset * self.size)[:, None, :]
         for first in range(0, macro.shape[1], self.chunk):
             x = macro[:, first : first + self.chunk, None]
             slow, fast = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
-            field = sample(a, slow, fast)
-            yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim)
-
-    # -- the solver -------------------------------------------------------------------------------------------------
-
-    def energy_form(self, symmetric: bool) -> bool:
-        """Whether A = <(e_i + grad w_i) . a (e_j + grad w_j)>: its error is the square of the solver's."""
-        return symmetric and self.buffer == 0 and self.window == "box" and self.equation == "elliptic"
-
-    def _solve_batch(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
-        """Tensor (B, d, d), iterations, residual, solver (B,) and correctors of B sampled coefficients (B, c, G, E)."""
-        if isinstance(self.grid, LineGrid):
-            return self._solve_line(a[:, 0], correctors)
-        symmetric = is_symmetric(a)
-        if symmetric.any() and not symmetric.all():
-            return self._solve_apart(a, symmetric, correctors)
-        symmetric = bool(symmetric[0])
-        if self._is("parabolic"):
-            if not symmetric:
-                raise ValueError(f"equation={self.equation!r} needs a symmetric medium; a(x, y) is not")
-            return self._solve_parabolic(a, correctors)
-        if self.average == "energy" and not symmetric:
-            raise ValueError("average='energy' needs a symmetric medium; a(x, y) is not: use average='ratio'")
-        grid, d = self.grid, self.dim
-        mean = as_matrices(a.mean(axis=(2, 3)), d)
-        diagonal = np.einsum("bii->bi", mean)
-        low, harmonic = ellipticity(a, diagonal)
-
-        stencil, shift = grid.stencil(a), 0.0
-        if self._is("zero-order"):
-            shift = 1 / self.equation[1]
-            stencil = stencil + shift * grid.mass
-        precondition = grid.preconditioner(diagonal, shift)
-        b = -grid.load(a - as_components(mean, a.shape[1]))
-        allowed = self.allowed_energy(low, harmonic, diagonal, symmetric)  # of the error, (B, d)
-        target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
-        w, r, rho, iterations, solver = solve_systems(
-            grid, stencil, precondition, b, target, allowed, symmetric, self.tol
-        )
-        residual = np.sqrt(np.maximum(rho, 0.0) / (diagonal * grid.length**d)).max(axis=1)  # round-off may be negative
-        if not self.energy_form(symmetric):
-            refuse_drift(grid.operator(stencil), precondition, b, w, r, target, self.tol)
-        tensor, gradients = self._average(a, mean, b, w, r, symmetric)
-        fields = self._closed_correctors(w, gradients) if correctors else None
-        return tensor, iterations.max(axis=1), residual, solver, fields
-
-    def _solve_apart(self, a: Array, symmetric: Array, correctors: bool) -> tuple:
-        """A batch that mixes symmetric coefficients with others, which need another iteration."""
-        order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
-        parts = zip(*(self._solve_batch(a[chosen], correctors) for chosen in (symmetric, ~symmetric)), strict=True)
-        return tuple(None if part[0] is None else np.concatenate(part)[order] for part in parts)
-
-    def allowed_energy(self, low: Array, harmonic: Array, diagonal: Array, symmetric: bool) -> Array:
-        """Energy |e_j|^2 that the error of w_j may hold, so that the tensor has relative accuracy ``tol``, (B, d).
-
-        A_jj >= harmonic D_jj bounds the tensor from below. In the energy form the tensor's error *is* the energy per
-        volume; the averages of flux and gradient see its square root (Cauchy-Schwarz).
-        """
-        if self.energy_form(symmetric):
-            return self.tol * harmonic[:, None] * diagonal * self.grid.length**self.dim
-        weights = self.grid.window(self.size, self.window)
-        volume = self.grid.h**self.dim / (len(weights) * weights.max())
-        return (self.tol / 2) ** 2 * np.minimum(harmonic**2, low)[:, None] * diagonal * volume
-
-    def _average(self, a: Array, mean: Array, b: Array, w: Array, r: Array, symmetric: bool) -> tuple[Array, Array]:
-        """Tensor (B, d, d), and the mean gradients <grad u_j> (B, d, d) by which Neumann correctors are normalised."""
-        grid, d = self.grid, self.dim
-        if self.energy_form(symmetric):
-            # C_ij = w_i . K w_j, made quadratically accurate by the residual r_j = b_j - K w_j of the iteration.
-            correction = dot_matrix(b, w) + dot_matrix(w, r)
-            correction = (correction + correction.swapaxes(1, 2)) / (2 * grid.length**d)
-            if self.bc != "neumann":
-                return mean - correction, np.broadcast_to(np.eye(d), mean.shape)
-            compliance = mean + correction  # mean <grad u_j>: the load was the uniform flux mean e_j
-            return mean @ np.linalg.solve(compliance, mean), np.linalg.solve(mean, compliance)
-        gradient = grid.gradient(w)
-        for j in range(d):
-            gradient[:, j, j] += 1.0
-        weights = grid.window(self.size, self.window)
-        if self.average == "energy":
-            flux = multiply(a, gradient).reshape(*gradient.shape[:2], -1)
-            return dot_matrix(gradient * weights, flux), np.broadcast_to(np.eye(d), mean.shape)
-        flux = np.tensordot(multiply(a, gradient), weights, axes=2).swapaxes(1, 2)
-        inner = np.tensordot(gradient, weights, axes=2).swapaxes(1, 2)
-        whole = gradient.mean(axis=(3, 4)).swapaxes(1, 2)
-        given = inner if self.average == "ratio" else whole
-        return np.linalg.solve(given.swapaxes(1, 2), flux.swapaxes(1, 2)).swapaxes(1, 2), given
-
-    def _closed_correctors(self, w: Array, gradients: Array) -> Array:
-        fields = self.grid.extend(w)
-        if self.bc == "neumann":
-            y = np.array(np.meshgrid(*[self.grid.edges] * self.dim, indexing="ij"))
-            fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
-        return fields
-
-    def _solve_parabolic(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
-        """u(t) = exp(-t K/m) u(0) in the Krylov space of each problem (Lanczos), so the time integral is exact there.
-
-        The mass matrix is lumped, m = h^d. The space grows until the tensor stands still.
-        """
-        grid, d, T = self.grid, self.dim, self.equation[1]
-        mean, weights = as_matrices(a.mean(axis=(2, 3)), d), grid.window(self.size, self.window)
-        voigt = as_matrices(np.tensordot(a, weights, axes=2), d)
-        m = grid.h**d
-        start = -grid.load(a - as_components(mean, a.shape[1])) / m
-        length = np.sqrt(dot(start, start))
-        krylov = lanczos(grid.operator(grid.stencil(a) / m), start)
-        nodal = grid.nodal_window(self.size, self.window)
-        tensor, change = voigt, np.inf
-        for basis, theta, modes in krylov:
-            previous, first = tensor, length[..., None] * modes[..., 0, :]
-            tensor = voigt.copy()
-            weighted = (basis * nodal).reshape(*basis.shape[:3], -1)
-            for i, j in np.ndindex(d, d):
-                gram = weighted[:, i] @ basis[:, j].reshape(*basis[:, j].shape[:2], -1).swapaxes(1, 2)
-                rate = theta[:, i, :, None] + theta[:, j, None, :]
-                gram = modes[:, i].swapaxes(1, 2) @ gram @ modes[:, j] * -np.expm1(-T * rate) / rate
-                tensor[:, i, j] -= 2 * np.einsum("bk,bkl,bl->b", first[:, i], gram, first[:, j])
-            change = np.abs(tensor - previous).max(axis=(1, 2)) / np.abs(tensor).max(axis=(1, 2))
-            if (change < self.tol).all():
-                break
-        else:
-            raise ConvergenceError(
-                f"equation={self.equation!r}: the tensor still changes by {change.max():.1e} of tol={self.tol}"
-            )
-        fields = None
-        if correctors:  # the integral of u over time is the corrector, as far as T reaches
-            amplitude = np.einsum("bjkl,bjl->bjk", modes, first * -np.expm1(-T * theta) / theta)
-            fields = grid.extend(np.einsum("bjk,bjk...->bj...", amplitude, basis))
-        count, steps = len(a), np.full(len(a), basis.shape[2])
-        return (tensor + tensor.swapaxes(1, 2)) / 2, steps, change, np.full(count, "lanczos", dtype=object), fields
-
-    def _solve_line(self, a: Array, correctors: bool) -> tuple[Array, Array, Array, Array, Array | None]:
-        """One dimension: the flux c is constant and u' = c/a, so every average is a quadrature of 1/a."""
-        grid = self.grid
-        low = a.min(axis=(1, 2))
-        if not (low > 0).all():
-            raise ValueError(f"the medium a(x, y) must be positive; its smallest value is {low.min():.6g}")
-        inverse = 1 / a
-        inner = np.tensordot(inverse, grid.window(self.size, self.window), axes=2)
-        whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
-        tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole**2}[self.average]
-        fields = None
-        if correctors:
-            _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
-            steps = grid.h / 2 * np.einsum("bge,g->be", inverse, weights)
-            u = np.concatenate([np.zeros((len(a), 1)), np.cumsum(steps, axis=1)], axis=1)
-            normal = inner if self.bc == "neumann" and self.average == "ratio" else whole
-            fields = (u / normal[:, None] - (grid.edges - grid.edges[0]))[:, None]
-            if self.bc != "dirichlet":
-                fields -= (fields[..., 1:] + fields[..., :-1]).mean(axis=-1, keepdims=True) / 2
-        count = len(a)
-        solver = np.full(count, "closed-form", dtype=object)
-        return tensor[:, None, None], np.zeros(count, dtype=int), np.zeros(count), solver, fields
+            field, exponent = normalised(sample(a, slow, fast))
+            yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim), exponent
 
 
 @lru_cache(maxsize=32)
-def _grid(kind: type, dim: int, cells: int, length: float, bc: str) -> Q1Grid | FourierGrid | LineGrid:
-    return kind(dim, cells, length, bc)
-
-
-def as_matrices(components: Array, d: int) -> Array:
-    """Tensors (B, d, d) from their stored components (B, 1) or (B, d*d)."""
-    return components[:, :, None] * np.eye(d) if components.shape[1] == 1 else components.reshape(-1, d, d)
-
-
-def as_components(tensor: Array, count: int) -> Array:
-    """The inverse of ``_matrix``, with axes (B, c, 1, 1) to subtract from a sampled coefficient."""
-    flat = tensor[:, :1, :1] if count == 1 else tensor
-    return flat.reshape(len(tensor), count, 1, 1)
+def _grid(kind: type, dim: int, cells: int, length: float, bc: str, fields: str) -> Q1Grid | FourierGrid | LineGrid:
+    return kind(dim, cells, length, bc, fields)

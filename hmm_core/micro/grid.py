@@ -4,43 +4,27 @@ A sampling domain is a cube of side ``length`` (in periods) centred at 0 and cut
 descriptions share one interface: ``Q1Grid`` (multilinear finite elements, any boundary condition), ``FourierGrid``
 (trigonometric polynomials, periodic) and ``LineGrid`` (one dimension, quadrature only).
 
-Array layouts, for B cell problems solved together with J right-hand sides each:
+A field of m components is differentiated by a constant *kinematic* matrix S (L, m, d): its gradient, on which coefficients
+act, has the L components sum_mk S_lmk d_k u_m. ``fields`` chooses it: "scalar" (m = 1, L = d, S = I), "vector" (m = d,
+L = d*d, S = I) or "strain" (m = d, L = d(d+1)/2: symmetric gradients in Mandel's notation, whose norm is that of the tensor).
 
-    coefficient  (B, c, G, E)     c = 1 scalar or d*d tensor components, G quadrature points in each of E elements
-    nodal field  (B, J, n, ..., n)
-    gradient     (B, J, d, G, E)
+Array layouts, for B problems solved together with J right-hand sides each:
 
-The constant-coefficient operator with diagonal tensor D is diagonal in a cosine/sine basis: K0 = T^-1 L(D) T^-T with
-T = t x ... x t (one small matrix t per axis). Only t depends on the boundary condition.
+    coefficient  (B, c, G, E)     c = 1 scalar or L*L tensor components, G quadrature points in each of E elements
+    nodal field  (B, J, n, ..., n), of m components (B, J, m, n, ..., n)
+    gradient     (B, J, L, G, E)
+
+``transforms`` has the constant-coefficient operators, which sines and cosines diagonalise.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
-import scipy.fft
 
-Array = np.ndarray
-Operator = Callable[[Array], Array]
-
-# glibc hands blocks above 128 KB back to the system and pays page faults for the next one, until a larger block has been
-# freed once. The fields of an iteration are such blocks, so free one: it is never touched and costs nothing.
-np.empty(2**22 - 2**12)
-
-# Up to this n a dense transform by matrix product is at least twice as fast as the FFT (measured; 5 times the DST at 32).
-DENSE_TRANSFORM = 48
-
-
-def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
-    """Apply a matrix along one of the ``dim`` trailing axes of a field."""
-    first, shape = field.ndim - dim + axis, field.shape
-    n, rest = shape[first], math.prod(shape[first + 1 :])
-    if rest == 1:  # BLAS is faster on small matrices that are not transposed views
-        return (field.reshape(-1, n) @ np.ascontiguousarray(matrix.T)).reshape(*shape[:-1], len(matrix))
-    return (matrix @ field.reshape(-1, n, rest)).reshape(*shape[:first], len(matrix), *shape[first + 1 :])
+from hmm_core.micro.transforms import Array, Operator, Transforms, along
 
 
 def window_weights(edges: Array, reference: Array, size: float, window: str | tuple[str, float] = "box") -> Array:
@@ -69,21 +53,57 @@ def window_weights(edges: Array, reference: Array, size: float, window: str | tu
 
 
 def multiply(a: Array, gradient: Array) -> Array:
-    """Flux a*gradient at the quadrature points: (B, c, G, E) x (B, J, d, G, E) -> (B, J, d, G, E)."""
-    d = gradient.shape[2]
+    """Flux a*gradient at the quadrature points: (B, c, G, E) x (B, J, L, G, E) -> (B, J, L, G, E)."""
     if a.shape[1] == 1:
         return a[:, None] * gradient
-    return np.einsum("bikge,bjkge->bjige", a.reshape(len(a), d, d, *a.shape[2:]), gradient)
+    return np.einsum("bikge,bjkge->bjige", as_tensors(a, gradient.shape[2]), gradient)
+
+
+def as_tensors(a: Array, L: int) -> Array:
+    """Coefficients (B, c, ...) as tensors (B, L, L, ...)."""
+    if a.shape[1] == 1:
+        return a[:, None] * np.eye(L).reshape(L, L, *(1,) * (a.ndim - 2))
+    return a.reshape(len(a), L, L, *a.shape[2:])
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """What the discretisations share: places of points, averages, and the transform that inverts K0."""
+class _Grid(Transforms):
+    """What the discretisations share: kinds of fields, places of points, averages."""
 
     dim: int
     cells: int
     length: float
     bc: str = "periodic"
+    fields: str = "scalar"
+
+    @cached_property
+    def kinematics(self) -> Array:
+        """S (L, m, d)."""
+        d = self.dim
+        if self.fields == "scalar":
+            return np.eye(d)[:, None]
+        if self.fields == "vector":
+            return np.eye(d * d).reshape(d * d, d, d)
+        pairs = [(i, i) for i in range(d)] + [(i, j) for i in range(d) for j in range(i + 1, d)]
+        S = np.zeros((len(pairs), d, d))
+        for row, (i, j) in zip(S, pairs, strict=True):
+            row[i, j] = row[j, i] = 1.0 if i == j else math.sqrt(0.5)
+        return S
+
+    @property
+    def components(self) -> tuple[int, ...]:
+        """Axes of a value: none for scalars, (m,) for fields of m components."""
+        return () if self.fields == "scalar" else (self.dim,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the unknowns of one field."""
+        return (*self.components, *(self.nodes,) * self.dim)
+
+    def affine(self) -> Array:
+        """The fields with unit gradients e_1 ... e_L on all grid points: (L, N+1, ...), of m components (L, m, N+1, ...)."""
+        y = np.array(np.meshgrid(*[self.edges] * self.dim, indexing="ij"))
+        return np.tensordot(self.kinematics, y, axes=1).reshape(-1, *self.components, *y.shape[1:])
 
     @property
     def h(self) -> float:
@@ -133,94 +153,6 @@ class _Grid:
         line[1:] += right
         return self.restrict(np.prod(np.meshgrid(*[line] * self.dim, indexing="ij"), axis=0))
 
-    # -- the constant-coefficient operator and its inverse ----------------------------------------------------------
-
-    @cached_property
-    def frequencies(self) -> Array:
-        """Angles theta (n,) of the basis functions along one axis."""
-        first = 1 if self.bc == "dirichlet" else 0
-        return (2 if self.bc == "periodic" else 1) * np.pi * (first + np.arange(self.nodes)) / self.cells
-
-    @cached_property
-    def transform(self) -> Array:
-        """The matrix t (n, n) of one axis: discrete Hartley (periodic), sine (Dirichlet), cosine (Neumann).
-
-        The Neumann operator is not symmetric until its boundary rows are halved, K0 = W C^-1 L C, so its t carries
-        W^(-1/2): the half weights turn the orthonormal cosine matrix into the plain one.
-        """
-        if self.bc == "periodic":
-            angle = np.outer(self.frequencies, np.arange(self.cells))
-            return (np.cos(angle) + np.sin(angle)) / np.sqrt(self.cells)
-        if self.bc == "dirichlet":
-            return np.sqrt(2 / self.cells) * np.sin(np.outer(self.frequencies, np.arange(1, self.cells)))
-        t = np.sqrt(2 / self.cells) * np.cos(np.outer(self.frequencies, np.arange(self.cells + 1)))
-        t[[0, -1]] /= np.sqrt(2)
-        return t
-
-    @cached_property
-    def symbols(self) -> Array:
-        """Eigenvalues (d, n, ..., n) of the operators -d_k d_k, k = 1..d."""
-        stiffness, mass = self._symbols_1d
-        symbols = np.ones((self.dim, *(self.nodes,) * self.dim))
-        for k, j in product(range(self.dim), range(self.dim)):
-            symbols[k] *= (stiffness if j == k else mass).reshape([-1 if i == j else 1 for i in range(self.dim)])
-        return symbols
-
-    @cached_property
-    def mass_symbol(self) -> Array:
-        """Eigenvalues (n, ..., n) of the mass matrix."""
-        _, mass = self._symbols_1d
-        return np.prod(np.meshgrid(*[mass] * self.dim, indexing="ij"), axis=0)
-
-    def preconditioner(self, diagonal: Array, shift: float = 0.0) -> Operator:
-        """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, d): r -> T^T L^-1 T r.
-
-        Constants (and, for even Fourier grids, the highest frequencies) have L = 0: they are left out, which keeps
-        every iterate orthogonal to them.
-        """
-        dense = self.nodes <= DENSE_TRANSFORM
-        half = self.bc == "periodic" and not dense  # the real FFT stores half of the frequencies
-        columns = slice(self.nodes // 2 + 1 if half else self.nodes)
-        symbols = np.tensordot(diagonal, self.symbols[..., columns], axes=1) + shift * self.mass_symbol[..., columns]
-        visible = symbols > 1e-12 * symbols.max(
-            axis=tuple(range(1, symbols.ndim)), keepdims=True
-        )  # each problem for itself
-        inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=visible)[:, None]
-        axes = tuple(range(-self.dim, 0))
-
-        def dense_transform(r: Array) -> Array:
-            for k in range(self.dim):
-                r = along(self.transform, r, k, self.dim)
-            r *= inverse
-            for k in range(self.dim):
-                r = along(self.transform.T, r, k, self.dim)
-            return r
-
-        def fast_transform(r: Array) -> Array:
-            if self.bc == "periodic":
-                spectrum = scipy.fft.rfftn(r, axes=axes)
-                spectrum *= inverse
-                return scipy.fft.irfftn(spectrum, s=r.shape[-self.dim :], axes=axes)
-            if self.bc == "dirichlet":
-                spectrum = scipy.fft.dstn(r, type=1, norm="ortho", axes=axes)
-                spectrum *= inverse
-                return scipy.fft.dstn(spectrum, type=1, norm="ortho", axes=axes, overwrite_x=True)
-            spectrum = scipy.fft.dctn(r * self._root_half, type=1, norm="ortho", axes=axes)
-            spectrum *= inverse
-            return scipy.fft.dctn(spectrum, type=1, norm="ortho", axes=axes, overwrite_x=True) * self._root_half
-
-        return dense_transform if dense else fast_transform
-
-    @cached_property
-    def _root_half(self) -> Array:
-        """W^(-1/2) of the Neumann grid: sqrt(2) on every boundary face."""
-        line = np.ones(self.nodes)
-        line[[0, -1]] = np.sqrt(2)
-        weight = np.ones((self.nodes,) * self.dim)
-        for k in range(self.dim):
-            weight = weight * line.reshape([-1 if i == k else 1 for i in range(self.dim)])
-        return weight
-
     # -- nodal fields on the closed grid of (cells+1)^d points, which all boundary conditions share -----------------
 
     def extend(self, field: Array) -> Array:
@@ -257,6 +189,10 @@ class Q1Grid(_Grid):
         cos = np.cos(self.frequencies)
         return (2 - 2 * cos) / self.h, self.h * (2 + cos) / 3
 
+    @property
+    def _slope_symbol(self) -> Array:
+        return np.sin(self.frequencies)
+
     @cached_property
     def corners(self) -> list[tuple[int, ...]]:
         return list(product((0, 1), repeat=self.dim))
@@ -272,6 +208,12 @@ class Q1Grid(_Grid):
                 factors = [(slope if k == i else value)[corner[k], gauss[k]] for k in range(self.dim)]
                 table[c, i, g] = np.prod(factors)
         return table
+
+    @cached_property
+    def _gradients(self) -> Array:
+        """Gradients (m * corner, L, G) of the shape functions of an element, component by component."""
+        table = np.einsum("lmk,ckg->mclg", self.kinematics, self.shape_gradients)
+        return table.reshape(-1, *table.shape[2:])
 
     @property
     def _point_weight(self) -> float:
@@ -290,46 +232,53 @@ class Q1Grid(_Grid):
         return np.ascontiguousarray(self.restrict(closed))
 
     def load(self, a: Array) -> Array:
-        """Functionals v -> int (a e_j) . grad v, for j = 1..d: (B, c, G, E) -> (B, d, nodes)."""
-        d, g = self.dim, len(self.corners)
+        """Functionals v -> int (a e_j) . grad v, for j = 1..L: (B, c, G, E) -> (B, L, nodes)."""
+        nodes, L, g = self._gradients.shape
         if a.shape[1] == 1:
-            table = self.shape_gradients.transpose(1, 0, 2)  # (j, corner, g)
+            table = self._gradients.transpose(1, 0, 2)  # (j, m * corner, g)
         else:
-            table = np.einsum("cig,jk->jcikg", self.shape_gradients, np.eye(d))
-        table = self._point_weight * table.reshape(d * g, -1)
-        return self._scatter((table @ a.reshape(len(a), -1, a.shape[-1])).reshape(len(a), d, g, -1))
+            table = np.einsum("cig,jk->jcikg", self._gradients, np.eye(L))
+        table = self._point_weight * table.reshape(L * nodes, -1)
+        values = table @ a.reshape(len(a), -1, a.shape[-1])
+        return self._scatter(values.reshape(len(a), L, *self.components, g, -1))
 
     def divergence(self, flux: Array) -> Array:
-        """Functional v -> int flux . grad v: (B, J, d, G, E) -> (B, J, nodes)."""
-        table = self._point_weight * self.shape_gradients.reshape(len(self.corners), -1)
-        return self._scatter(table @ flux.reshape(*flux.shape[:2], -1, flux.shape[-1]))
+        """Functional v -> int flux . grad v: (B, J, L, G, E) -> (B, J, nodes)."""
+        table = self._point_weight * self._gradients.reshape(len(self._gradients), -1)
+        values = table @ flux.reshape(*flux.shape[:2], -1, flux.shape[-1])
+        return self._scatter(values.reshape(*flux.shape[:2], *self.components, len(self.corners), -1))
 
     def gradient(self, field: Array) -> Array:
-        """Gradient at the Gauss points: (B, J, nodes) -> (B, J, d, G, E)."""
+        """Gradient at the Gauss points: (B, J, nodes) -> (B, J, L, G, E)."""
+        nodes, L, g = self._gradients.shape
         closed = self.extend(field)
-        values = np.stack([closed[self._element(c)].reshape(*field.shape[:2], -1) for c in self.corners], axis=2)
-        table = self.shape_gradients.reshape(len(self.corners), -1).T
-        return (table @ values).reshape(*field.shape[:2], self.dim, len(self.corners), -1)
+        lead = closed.shape[: closed.ndim - self.dim]
+        values = np.stack([closed[self._element(c)].reshape(*lead, -1) for c in self.corners], axis=-2)
+        table = self._gradients.reshape(nodes, -1).T
+        return (table @ values.reshape(*field.shape[:2], nodes, -1)).reshape(*field.shape[:2], L, g, -1)
 
     def stencil(self, a: Array) -> Array:
         """The operator v -> int a grad w . grad v as 3^d couplings of every node: (B, c, G, E) -> (B, 3^d, nodes).
 
-        Assembled once, it makes an iteration as cheap for tensors at Gauss points as for one number per element.
+        Assembled once, it makes an iteration as cheap for tensors at Gauss points as for one number per element. Fields of m
+        components have m x m couplings for each of the 3^d: (B, m, m, 3^d, nodes).
         """
-        flat, tables = a.reshape(len(a), -1, a.shape[-1]), self._couplings[a.shape[1] > 1]
-        closed = np.zeros((len(a), 3**self.dim, *(self.cells + 1,) * self.dim))
+        flat, tables, m = a.reshape(len(a), -1, a.shape[-1]), self._couplings[a.shape[1] > 1], self.kinematics.shape[1]
+        closed = np.zeros((len(a), m * m, 3**self.dim, *(self.cells + 1,) * self.dim))
         for corner, table in zip(self.corners, tables, strict=True):
-            couplings = (table @ flat).reshape(len(a), -1, *(self.cells,) * self.dim)
+            couplings = (table @ flat).reshape(len(a), m * m, -1, *(self.cells,) * self.dim)
             for beta, other in enumerate(self.corners):
-                closed[:, self._offset(corner, other)][self._element(corner)] += couplings[:, beta]
-        return self.restrict(closed)
+                closed[:, :, self._offset(corner, other)][self._element(corner)] += couplings[:, :, beta]
+        open_grid = self.restrict(closed)
+        return open_grid.reshape(len(a), *self.components * 2, *open_grid.shape[2:])
 
     @cached_property
     def _couplings(self) -> tuple[Array, Array]:
-        """grad phi_beta . a grad phi_alpha as linear maps (alpha, beta, c * G) of a scalar and of a tensor."""
-        g, count = self.shape_gradients, len(self.corners)
-        scalar, tensor = np.einsum("aig,big->abg", g, g), np.einsum("aig,bkg->abikg", g, g)
-        return tuple(self._point_weight * table.reshape(count, count, -1) for table in (scalar, tensor))
+        """grad phi_beta . a grad phi_alpha as linear maps (alpha, m * m * beta, c * G) of a scalar and of a tensor."""
+        g, count = self._gradients.reshape(-1, len(self.corners), *self._gradients.shape[1:]), len(self.corners)
+        scalar, tensor = np.einsum("malg,nblg->amnbg", g, g), np.einsum("malg,nbkg->amnblkg", g, g)
+        rows = (count, g.shape[0] ** 2 * count)
+        return tuple(self._point_weight * table.reshape(*rows, -1) for table in (scalar, tensor))
 
     @cached_property
     def mass(self) -> Array:
@@ -340,7 +289,8 @@ class Q1Grid(_Grid):
         for corner, other in product(self.corners, self.corners):
             coupling = np.prod([line[c, o] for c, o in zip(corner, other, strict=True)])
             closed[self._offset(corner, other)][self._element(corner)] += coupling
-        return self.restrict(closed)
+        stencil = self.restrict(closed)
+        return np.multiply.outer(np.eye(self.dim), stencil) if self.components else stencil
 
     def _offset(self, corner: tuple[int, ...], other: tuple[int, ...]) -> int:
         """Which of the 3^d couplings leads from one corner of an element to another."""
@@ -359,15 +309,16 @@ class Q1Grid(_Grid):
         return apply
 
     def matrix(self, stencil: Array):
-        """Stencils (B, 3^d, nodes) as one SciPy CSR matrix with B diagonal blocks."""
+        """Stencils (B, 3^d, nodes) or (B, m, m, 3^d, nodes) as one SciPy CSR matrix with B diagonal blocks."""
         import scipy.sparse
 
         columns, inside = self._neighbours
-        batch, size = len(stencil), len(columns)
-        entries = stencil.reshape(batch, -1, size).swapaxes(1, 2) * inside
-        first = size * np.arange(batch, dtype=columns.dtype)[:, None, None]
-        rows = np.arange(0, entries.size + 1, columns.shape[1], dtype=columns.dtype)
-        return scipy.sparse.csr_matrix((entries.ravel(), (columns + first).ravel(), rows), shape=(batch * size,) * 2)
+        batch, (size, width), m = len(stencil), columns.shape, self.kinematics.shape[1]
+        entries = stencil.reshape(batch, m, m, width, size).transpose(0, 1, 4, 2, 3) * inside[:, None]
+        first = size * np.arange(batch * m, dtype=columns.dtype).reshape(batch, 1, 1, m, 1)
+        columns = np.repeat(columns[:, None] + first, m, axis=1)
+        rows = np.arange(0, entries.size + 1, m * width, dtype=columns.dtype)
+        return scipy.sparse.csr_matrix((entries.ravel(), columns.ravel(), rows), shape=(batch * m * size,) * 2)
 
     @cached_property
     def _neighbours(self) -> tuple[Array, Array]:
@@ -404,24 +355,30 @@ class FourierGrid(_Grid):
     def _symbols_1d(self) -> tuple[Array, Array]:
         return self.h * self.wavenumbers**2, np.full(self.cells, self.h)
 
+    @property
+    def _slope_symbol(self) -> Array:
+        return self.h * self.wavenumbers
+
+    @property
+    def _invisible_1d(self) -> list[int]:
+        return np.flatnonzero(self.wavenumbers == 0).tolist()
+
     def gradient(self, field: Array) -> Array:
         parts = [along(self.derivative, field, k, self.dim) for k in range(self.dim)]
-        return np.stack(parts, axis=2).reshape(*field.shape[:2], self.dim, 1, -1)
+        if not self.components:
+            return np.stack(parts, axis=2).reshape(*field.shape[:2], self.dim, 1, -1)
+        slopes = np.stack(parts, axis=3).reshape(*field.shape[:2], self.dim**2, -1)  # d_k u_m
+        return (self.kinematics.reshape(-1, self.dim**2) @ slopes)[:, :, :, None]
 
     def divergence(self, flux: Array) -> Array:
-        flux = flux.reshape(*flux.shape[:3], *(self.cells,) * self.dim)
-        parts = [along(self.derivative.T, flux[:, :, k], k, self.dim) for k in range(self.dim)]
-        return self.h**self.dim * sum(parts)
+        if self.components:
+            flux = self.kinematics.reshape(-1, self.dim**2).T @ flux[:, :, :, 0]
+        flux = flux.reshape(*flux.shape[:2], *self.components, self.dim, *(self.cells,) * self.dim)
+        parts = np.moveaxis(flux, 2 + len(self.components), 0)
+        return self.h**self.dim * sum(along(self.derivative.T, part, k, self.dim) for k, part in enumerate(parts))
 
     def load(self, a: Array) -> Array:
-        d = self.dim
-        columns = np.zeros((len(a), d, d, *a.shape[2:]))  # (B, j, i, G, E): column j of the tensor
-        if a.shape[1] == 1:
-            for j in range(d):
-                columns[:, j, j] = a[:, 0]
-        else:
-            columns[:] = a.reshape(len(a), d, d, *a.shape[2:]).swapaxes(1, 2)
-        return self.divergence(columns)
+        return self.divergence(as_tensors(a, len(self.kinematics)).swapaxes(1, 2))  # row j: a e_j
 
     def stencil(self, a: Array) -> Array:
         return a  # nothing to assemble: the operator acts through the derivatives

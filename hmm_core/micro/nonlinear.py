@@ -19,14 +19,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hmm_core.media.laws import Flux
-from hmm_core.micro.cell import CellProblem, as_components
-from hmm_core.micro.grid import Array, LineGrid, multiply
+from hmm_core.micro.cell import CellProblem
+from hmm_core.micro.grid import Array, LineGrid
 from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
 from hmm_core.micro.newton import _pick, _solve_batch
 from hmm_core.micro.problems import _Problems
+from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond
 from hmm_core.micro.sample import is_symmetric
-from hmm_core.micro.sampled_law import Law, State, columns
+from hmm_core.micro.sampled_law import Law, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +140,9 @@ class _Cells(_Problems):
         plain = self.cell.average == "flux" or (self.cell.window == "box" and self.cell.buffer == 0)
         return plain and self.cell.bc != "neumann"
 
-    def _average(self, field: Array, of: str) -> Array:
-        """<field> over the window ("flux"), or as the constraint on the gradient has it: (..., G, E) -> (...)."""
-        if of == "gradient" and self.cell.average == "flux":
-            return field.mean(axis=(-2, -1))
-        return np.tensordot(field, self.cell.grid.window(self.cell.size, self.cell.window), axes=2)
+    def _average(self, flux: Array) -> Array:
+        """<flux> over the window: (..., G, E) -> (...)."""
+        return np.tensordot(flux, self.cell.grid.window(self.cell.size, self.cell.window), axes=2)
 
     def start(self) -> State:
         count, d, grid = len(self.G), self.cell.dim, self.cell.grid
@@ -166,7 +165,7 @@ class _Cells(_Problems):
     def residual(self, state: State) -> State:
         """The functional v -> - int (j - outer) . grad v, and the gap G - <xi>."""
         flux = state["j"] if self.cell.bc != "neumann" else state["j"] - state["outer"][:, :, None, None]
-        gap = np.zeros_like(self.G) if self.forced else self.G - self._average(state["xi"], "gradient")
+        gap = np.zeros_like(self.G) if self.forced else self.G - mean_gradient(self.cell, self.cell.grid, state["xi"])
         return {"r": -self.cell.grid.divergence(flux[:, None]), "gap": gap}
 
     def energy(self, r: Array, diagonal: Array) -> Array:
@@ -178,10 +177,10 @@ class _Cells(_Problems):
         cell, diagonal = self.cell, balance["diagonal"]
         balance["merit"] = self.merit(state, diagonal)
         balance["symmetric"] = is_symmetric(balance["tangent"])
-        quadratic = balance["symmetric"] & cell.energy_form(True) & (cell.bc != "neumann")
+        quadratic = balance["symmetric"] & is_quadratic(cell, True) & (cell.bc != "neumann")
         shares = [
-            (cell.allowed_energy(balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
-            for form in (True, False)
+            (allowed_energy(cell, balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
+            for form in (is_quadratic(cell, True), False)
         ]
         # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
         share = np.where(quadratic, shares[0] * min(0.1, 100 * cell.tol), shares[1]) / cell.grid.length**cell.dim
@@ -221,15 +220,15 @@ class _Cells(_Problems):
         relative = np.minimum(0.01, balance["merit"] / balance["energy"])
         b, target = r, np.maximum(relative * balance["merit"], 0.1 * balance["target"])[:, None]
         if not self.forced:
-            b = np.concatenate([r, -grid.load(tangent - as_components(mean, tangent.shape[1]))], axis=1)
+            b = np.concatenate([r, -grid.load(fluctuation(tangent, mean))], axis=1)
             needed = (relative * balance["low"])[:, None] * balance["diagonal"] * grid.length**d
             loads = 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))
             target = np.concatenate([target, loads], axis=1)
-        w, _, iterations = self._solve(tangent, balance, b, target, symmetric)
+        w, iterations = self._solve(tangent, balance, b, target, symmetric)
         gradient = grid.gradient(w)
         step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap), "xi": gradient[:, 0]}
         if not self.forced:
-            shape = self._average(gradient, "gradient")  # (B, 1 + d, d)
+            shape = mean_gradient(self.cell, grid, gradient)  # (B, 1 + d, d)
             response = np.eye(d) + shape[:, 1:].swapaxes(1, 2)
             load = np.linalg.solve(response, (gap - shape[:, 0])[..., None])[..., 0]
             step["load"], step["w"] = load, step["w"] + np.einsum("bj...,bj->b...", w[:, 1:], load)[:, None]
@@ -240,24 +239,25 @@ class _Cells(_Problems):
 
     def _tangent_target(self, balance: State, symmetric: bool) -> Array:
         """r . P^-1 r (B, d) that the d directions of the tangent may leave."""
-        allowed = self.cell.allowed_energy(balance["low"], balance["harmonic"], balance["diagonal"], symmetric)
+        quadratic = is_quadratic(self.cell, symmetric)
+        allowed = allowed_energy(self.cell, balance["low"], balance["harmonic"], balance["diagonal"], quadratic)
         return balance["low"][:, None] * allowed
 
     def _solve(
         self, tangent: Array, balance: State, b: Array, target: Array, symmetric: bool, start: Array | None = None
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Array]:
         grid = self.cell.grid
         precondition = grid.preconditioner(balance["diagonal"])
         allowed = target / balance["low"][:, None]
-        w, r, _, iterations, _ = solve_systems(
+        w, _, _, iterations, _ = solve_systems(
             grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
         )
-        return w, r, iterations
+        return w, iterations
 
     def _answer(self, state: State, balance: State, symmetric: bool) -> State:
         cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
-        tangent, mean, volume = balance["tangent"], balance["mean"], grid.length**d
-        b = -grid.load(tangent - as_components(mean, tangent.shape[1]))
+        tangent, mean = balance["tangent"], balance["mean"]
+        b = -grid.load(fluctuation(tangent, mean))
         target = self._tangent_target(balance, symmetric)
         sensitive = bool(state["dj_du"].any())
         if sensitive:  # one more direction: how the micro field follows U
@@ -268,34 +268,12 @@ class _Cells(_Problems):
         start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
         if start is not None:
             start[target == 0] = 0.0  # a law that does not depend on U here any more
-        w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
-        energy_form = cell.energy_form(symmetric)
-        caused = np.zeros((count, d, b.shape[1]))  # mean gradients of the responses
-        caused[..., :d] = np.eye(d)
-        if not self.forced:
-            gradient = grid.gradient(w)
-            caused += self._average(gradient, "gradient").swapaxes(1, 2)
-        flux = self._average(state["j"], "flux")
-        if energy_form:  # as in ``cell``: made quadratically accurate by the residuals
-            correction = dot_matrix(b, w) + dot_matrix(w, r)
-            correction = (correction + correction.swapaxes(1, 2)) / (2 * volume)
-            whole = np.concatenate([mean, state["dj_du"].mean(axis=(2, 3))[:, :, None]], axis=2)[..., : b.shape[1]]
-            if cell.bc == "neumann":
-                compliance = mean + correction[:, :d, :d]
-                scale = mean @ np.linalg.inv(compliance)
-                rates = np.concatenate([scale @ mean, scale @ (whole - correction[:, :d])[..., d:]], axis=2)
-                caused[..., :d] = np.linalg.solve(mean, compliance)
-            else:
-                rates = whole - correction[:, :d]
-                flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / volume
-        else:
-            moving = multiply(tangent, grid.gradient(w) if self.forced else gradient)
-            moving[:, :d] += columns(tangent, d)
-            if sensitive:
-                moving[:, d] += state["dj_du"]
-            felt = self._average(moving, "flux").swapaxes(1, 2)
-            rates = np.linalg.solve(caused[..., :d].swapaxes(1, 2), felt[..., :d].swapaxes(1, 2)).swapaxes(1, 2)
-            rates = np.concatenate([rates, felt[..., d:] - rates @ caused[..., d:]], axis=2)
+        w, iterations = self._solve(tangent, balance, b, target, symmetric, start)
+        quadratic = is_quadratic(cell, symmetric)
+        rates, caused = respond(cell, grid, tangent, w, quadratic, state["dj_du"] if sensitive else None)
+        flux = self._average(state["j"])
+        if quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
+            flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / grid.length**d
         # Per unit of G and of U: the load and the field that go with it.
         d_load, d_w, d_u = np.zeros((count, d, d + 1)), np.zeros((count, d + 1, *w.shape[2:])), np.zeros((count, d))
         d_load[..., :d] = np.linalg.inv(caused[..., :d])

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hmm_core.micro.cell import CellProblem, as_matrices
+from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array
 from hmm_core.micro.newton import _place
+from hmm_core.micro.response import mean_tensor
 from hmm_core.micro.sampled_law import HUGE, LAW, Law, State, _least
 
 LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
@@ -69,7 +70,7 @@ class _Problems:
             lift = np.maximum(floor[:, None, None] - least, 0.0)
             tangent, least, low = tangent.copy(), least + lift, np.maximum(low, floor)
             tangent[:, :: d + 1] += lift[:, None]
-        mean = as_matrices(tangent.mean(axis=(2, 3)), d)
+        mean = mean_tensor(tangent, d)
         diagonal = np.einsum("bii->bi", mean)
         strongest = diagonal.max(axis=1)
         harmonic = 1 / ((1 / least).mean(axis=(1, 2)) * strongest)

@@ -32,6 +32,13 @@ def sample(a: Medium, x: Array, y: Array) -> Array:
     return field
 
 
+def normalised(field: Array) -> tuple[Array, Array]:
+    """Each row of a sampled coefficient (B, c, P) as 2^exponent times one of order one, and the exponents (B,)."""
+    size = np.abs(field).reshape(len(field), -1).max(axis=1)
+    _, exponent = np.frexp(size)
+    return np.ldexp(field, -exponent[:, None, None]), exponent
+
+
 def ellipticity(a: Array, diagonal: Array) -> tuple[Array, Array]:
     """Smallest value and harmonic mean (B,) of the least lam(y) with a(y) >= lam(y) diag(diagonal)."""
     if a.shape[1] == 1:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
-from hmm_core.micro.grid import Array
+from hmm_core.micro.grid import Array, as_tensors
 from hmm_core.micro.sample import smallest_eigenvalue
 
 State = dict[str, Array]  # of B problems: every array has the problem axis first
@@ -126,18 +126,6 @@ class Law:
         out = np.empty((count, math.prod(axes), points[1]))
         out[:] = np.moveaxis(value.reshape(-1, *points), 0, 1)
         return out.reshape(count, -1, *self.shape)
-
-
-def as_tensors(components: Array, d: int) -> Array:
-    """(B, d*d, G, E) as (B, d, d, G, E)."""
-    return components.reshape(len(components), d, d, *components.shape[2:])
-
-
-def columns(tangent: Array, d: int) -> Array:
-    """a e_j for all j: (B, c, G, E) -> (B, j, d, G, E)."""
-    if tangent.shape[1] == 1:
-        return tangent[:, None] * np.eye(d)[:, :, None, None]
-    return as_tensors(tangent, d).swapaxes(1, 2)
 
 
 def _least(tangent: Array, d: int) -> Array:

@@ -1,0 +1,91 @@
+"""Linear cell problems, a batch at a time: sampled coefficients in, effective tensors and correctors out."""
+
+from typing import Any
+
+import numpy as np
+
+from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
+from hmm_core.micro.krylov import dot, settle, solve_systems
+from hmm_core.micro.regularised import parabolic
+from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_tensor, respond
+from hmm_core.micro.sample import ellipticity, is_symmetric
+
+STIFF = 1e-4  # ellipticity below which round-off is looked for in the energy, where it enters squared: (1e-16 * 1e4)^2
+
+# Tensors (B, L, L), iterations, residual, solver (B,), correctors on all grid points (B, L, [m,] N+1, ...) or None.
+Answers = tuple[Array, Array, Array, Array, Array | None]
+
+
+def solve_batch(cell: Any, a: Array, exponent: Array, correctors: bool) -> Answers:
+    """The answers for B coefficients 2^exponent a, a (B, c, G, E) of order one; the tensors are those of a."""
+    grid = cell.grid_of("vector" if a.shape[1] > cell.dim**2 else "scalar")
+    if isinstance(grid, LineGrid):
+        return _solve_line(cell, grid, a[:, 0], correctors)
+    symmetric = is_symmetric(a)
+    if symmetric.any() and not symmetric.all():
+        return _solve_apart(cell, a, exponent, symmetric, correctors)
+    symmetric = bool(symmetric[0])
+    kind, T = ("elliptic", None) if cell.equation == "elliptic" else cell.equation
+    if not symmetric and (kind == "parabolic" or cell.average == "energy"):
+        given = f"equation={cell.equation!r}" if kind == "parabolic" else "average='energy'"
+        raise ValueError(f"{given} needs a symmetric medium; a(x, y) is not: use equation='elliptic', average='ratio'")
+    if kind == "parabolic":
+        return parabolic(cell, grid, a, np.ldexp(1.0, exponent), correctors)
+
+    mean = mean_tensor(a, len(grid.kinematics))
+    diagonal = np.einsum("bii->bi", mean)
+    low, harmonic = ellipticity(a, diagonal)
+    stencil, shift = grid.stencil(a), np.zeros(len(a))
+    if kind == "zero-order":
+        shift = np.ldexp(1 / T, -exponent)
+        stencil = stencil + np.multiply.outer(shift, grid.mass)
+    precondition = grid.preconditioner(diagonal, shift)
+    b = -grid.load(fluctuation(a, mean))
+    quadratic = is_quadratic(cell, symmetric)
+    allowed = allowed_energy(cell, low, harmonic, diagonal, quadratic)  # of the error, (B, L)
+    target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
+    w, r, rho, iterations, solver = solve_systems(grid, stencil, precondition, b, target, allowed, symmetric, cell.tol)
+    residual = np.sqrt(np.maximum(rho, 0.0) / (diagonal * grid.length**grid.dim)).max(axis=1)  # round-off may be < 0
+    if not quadratic or low.min() < STIFF:
+        if quadratic and cell.bc == "neumann":  # of soft samples, the compliance is far larger than that of the mean
+            allowed = np.maximum(allowed, cell.tol * dot(b, w))
+        w = settle(grid, stencil, precondition, b, w, r, target, allowed, symmetric, cell.tol)
+    tensor, gradients = respond(cell, grid, a, w, quadratic)
+    fields = _closed_correctors(grid, w, gradients) if correctors else None
+    return tensor, iterations.max(axis=1), residual, solver, fields
+
+
+def _solve_apart(cell: Any, a: Array, exponent: Array, symmetric: Array, correctors: bool) -> Answers:
+    """A batch that mixes symmetric coefficients with others, which need another iteration."""
+    order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
+    parts = (solve_batch(cell, a[chosen], exponent[chosen], correctors) for chosen in (symmetric, ~symmetric))
+    return tuple(None if part[0] is None else np.concatenate(part)[order] for part in zip(*parts, strict=True))
+
+
+def _closed_correctors(grid: Q1Grid | FourierGrid, w: Array, gradients: Array) -> Array:
+    """On all grid points; for a uniform flux combined so that <grad u_j> = e_j."""
+    fields = grid.extend(w)
+    if grid.bc != "neumann":
+        return fields
+    y = grid.affine()
+    return np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+
+
+def _solve_line(cell: Any, grid: LineGrid, a: Array, correctors: bool) -> Answers:
+    """One dimension: the flux c is constant and u' = c/a, so every average is a quadrature of 1/a."""
+    inverse = 1 / a
+    inner = np.tensordot(inverse, grid.window(cell.size, cell.window), axes=2)
+    whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
+    tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole**2}[cell.average]
+    fields = None
+    if correctors:
+        _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
+        steps = grid.h / 2 * np.einsum("bge,g->be", inverse, weights)
+        u = np.concatenate([np.zeros((len(a), 1)), np.cumsum(steps, axis=1)], axis=1)
+        normal = inner if cell.bc == "neumann" and cell.average == "ratio" else whole
+        fields = (u / normal[:, None] - (grid.edges - grid.edges[0]))[:, None]
+        if cell.bc != "dirichlet":
+            fields -= (fields[..., 1:] + fields[..., :-1]).mean(axis=-1, keepdims=True) / 2
+    count = len(a)
+    solver = np.full(count, "closed-form", dtype=object)
+    return tensor[:, None, None], np.zeros(count, dtype=int), np.zeros(count), solver, fields

@@ -1,0 +1,61 @@
+r"""Cell problems that forget their boundary faster: a zero-order term with Richardson extrapolation, and a heat equation."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hmm_core.micro.grid import Array, Q1Grid
+from hmm_core.micro.krylov import ConvergenceError, dot, lanczos
+from hmm_core.micro.response import fluctuation, mean_tensor
+
+
+def richardson(cell: Any, *question: Any) -> Any:
+    """The micro solution of ``cell.solve(*question)``: the error of the zero-order term is a power series in 1/T whose first
+    term is known, so the tensors of T and 2T tell the limit better than either."""
+    kind, T = cell.equation
+    one, two = (replace(cell, equation=(kind, t), richardson=False).solve(*question) for t in (T, 2 * T))
+    gain = 2 ** (2 if cell.average == "energy" else 1)
+    tensor = (gain * two.tensor - one.tensor) / (gain - 1)
+    return replace(two, tensor=tensor, iterations=one.iterations + two.iterations, solves=one.solves + two.solves)
+
+
+def parabolic(
+    cell: Any, grid: Q1Grid, a: Array, scale: Array, correctors: bool
+) -> tuple[Array, Array, Array, Array, Array | None]:
+    r"""A_ij = <a_ij> - 2 int_0^T <u_i u_j> dt for B sampled coefficients scale * a.
+
+    u(t) = exp(-t K/m) u(0) in the Krylov space of each problem (Lanczos), so the time integral is exact there. The mass
+    matrix is lumped, m = h^d. The space grows until the tensor stands still. Returns as ``CellProblem._solve_batch``.
+    """
+    d, T = grid.dim, cell.equation[1] * scale[:, None, None]
+    weights = grid.window(cell.size, cell.window)
+    voigt = np.tensordot(a, weights, axes=2)
+    voigt = voigt[:, :, None] * np.eye(d) if a.shape[1] == 1 else voigt.reshape(-1, d, d)
+    m = grid.h**d
+    start = -grid.load(fluctuation(a, mean_tensor(a, d))) / m
+    length = np.sqrt(dot(start, start))
+    nodal = grid.nodal_window(cell.size, cell.window)
+    tensor, change = voigt, np.full(1, np.inf)
+    for basis, theta, modes in lanczos(grid.operator(grid.stencil(a) / m), start):
+        previous, first = tensor, length[..., None] * modes[..., 0, :]
+        tensor = voigt.copy()
+        weighted = (basis * nodal).reshape(*basis.shape[:3], -1)
+        for i, j in np.ndindex(d, d):
+            gram = weighted[:, i] @ basis[:, j].reshape(*basis[:, j].shape[:2], -1).swapaxes(1, 2)
+            rate = theta[:, i, :, None] + theta[:, j, None, :]
+            gram = modes[:, i].swapaxes(1, 2) @ gram @ modes[:, j] * -np.expm1(-T * rate) / rate
+            tensor[:, i, j] -= 2 * np.einsum("bk,bkl,bl->b", first[:, i], gram, first[:, j])
+        change = np.abs(tensor - previous).max(axis=(1, 2)) / np.abs(tensor).max(axis=(1, 2))
+        if (change < cell.tol).all():
+            break
+    else:
+        raise ConvergenceError(
+            f"equation={cell.equation!r}: the tensor still changes by {change.max():.1e} of tol={cell.tol}"
+        )
+    fields = None
+    if correctors:  # the integral of u over time is the corrector, as far as T reaches
+        amplitude = np.einsum("bjkl,bjl->bjk", modes, first * -np.expm1(-T * theta) / theta)
+        fields = grid.extend(np.einsum("bjk,bjk...->bj...", amplitude, basis))
+    count, steps = len(a), np.full(len(a), basis.shape[2])
+    return (tensor + tensor.swapaxes(1, 2)) / 2, steps, change, np.full(count, "lanczos", dtype=object), fields
