@@ -4,7 +4,7 @@ A medium, asked by a micro solver, answers through a closure to a macro solver, 
 
     media/     oscillating coefficients, random ones, nonlinear laws; closed forms and bounds to compare with
     micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent
-    closure    the dialogue (x, U, grad U) -> flux and its tangent
+    closure/   the dialogue (x, U, grad U) -> flux and its tangent
     macro/     the four-phase loop on any scikit-fem mesh
     analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance
     compare/   what one would use instead: DNS, homogenization, MsFEM
@@ -20,16 +20,17 @@ __version__ = "0.1.0"
 
 # Where the public names live. A module is a name too: ``hmm.media``, ``hmm.exact``.
 _HOME = {
-    "Answer": "closure",
-    "CellClosure": "closure",
+    "Answer": "closure.answer",
+    "CellClosure": "closure.cells",
     "CellProblem": "micro.cell",
     "ConvergenceError": "micro.krylov",
     "Ensemble": "micro.ensemble",
     "ErrorBudget": "analysis.errors",
-    "ExactClosure": "closure",
+    "ExactClosure": "closure.exact",
     "MicroSolution": "micro.cell",
-    "NonlinearCellClosure": "closure",
+    "NonlinearCellClosure": "closure.cells",
     "Plan": "analysis.planner",
+    "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",

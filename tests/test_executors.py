@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from skfem import ElementTriP1, MeshTri
 
+import hmm_core
 from hmm_core import Answer, CellClosure, CellProblem, ExactClosure, macro_basis, solve_elliptic
 
 START = get_context("forkserver")  # forking a process that has threads may hang it
@@ -175,11 +176,71 @@ def test_an_executor_of_unknown_size(basis, closure, serial):
 
 def test_standard_errors_are_joined(basis):
     def noisy(x, u, grad):
-        return Answer(grad, 0 * grad, np.eye(2)[:, :, None], stderr=0.1 * grad, info={"micro_solves": x.shape[1]})
+        return Answer(grad, 0 * grad, np.eye(2)[:, :, None], stderr=0.1 + x, info={"micro_solves": x.shape[1]})
 
+    alone = solve_elliptic(basis, noisy, 1.0)
     with ThreadPoolExecutor(2) as executor:
         solution = solve_elliptic(basis, noisy, 1.0, executor=executor)
     assert [entry.micro_solves for entry in solution.history] == [128, 128]
+    np.testing.assert_allclose(solution.stderr, alone.stderr, rtol=1e-12)
+
+
+def same_everywhere(x, y):
+    return 2 + np.cos(2 * np.pi * y[0])
+
+
+def two_kinds(x, y):
+    return np.where(x[0] < 0.5, 1.0, 3.0) * same_everywhere(x, y)
+
+
+@pytest.mark.parametrize(("a", "kinds"), [(same_everywhere, 1), (two_kinds, 1), (medium, 128)])
+def test_equal_problems_stay_in_one_slice(basis, a, kinds):
+    """However many slices there are, each distinct problem is solved once. A factor of the coefficient makes none."""
+    closure = CellClosure(lambda x, y: a(x, y) + 0 * x[0], CellProblem(dim=2, n=8))
+    kinds = 2 if a is two_kinds else kinds
+    serial = solve_elliptic(basis, closure, 1.0)
+    with ThreadPoolExecutor(2) as executor:
+        for options in ({"executor": executor}, {"progress": True}):
+            assert_equal_to(serial, solve_elliptic(basis, closure, 1.0, **options))
+    assert serial.micro_solves == kinds
+
+
+@dataclass
+class Weighed:
+    """A closure that counts how often it is packed."""
+
+    closure: CellClosure
+    packed = 0
+
+    def __call__(self, x, u, grad, memory=None):
+        return self.closure(x, u, grad, memory)
+
+    def __reduce__(self):
+        type(self).packed += 1
+        return Weighed, (self.closure,)
+
+
+def test_a_closure_is_packed_once(basis, closure, serial):
+    with ProcessPoolExecutor(2, mp_context=START) as executor:
+        assert_equal_to(serial, solve_elliptic(basis, Weighed(closure), 1.0, executor=executor))
+    assert Weighed.packed == 1
+
+
+def test_a_worker_with_another_version_says_so(basis, closure, monkeypatch):
+    with ProcessPoolExecutor(1, mp_context=START) as executor:
+        executor.submit(os.getpid).result()
+        monkeypatch.setattr(hmm_core, "__version__", "0.0.7")
+        with pytest.raises(RuntimeError, match=r"worker has hmm_core .*0\.0\.7.*same version on all workers"):
+            solve_elliptic(basis, closure, 1.0, executor=executor)
+
+
+@pytest.mark.parametrize("shape", [(128, 2), (), (3, 5)])
+def test_memory_that_cannot_be_cut_is_refused(basis, shape):
+    def forgetful(x, u, grad):
+        return Answer(grad, 0.0, np.eye(2), memory={"state": np.zeros(shape)})
+
+    with pytest.raises(ValueError, match=r"memory\['state'\] has shape .*last axis"):
+        solve_elliptic(basis, forgetful, 1.0)
 
 
 def test_progress_counts_the_points_of_every_slice(basis, closure, capsys):

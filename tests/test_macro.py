@@ -694,11 +694,16 @@ def test_bad_spaces(mesh, element, error, message):
         macro_basis(mesh, element)
 
 
-def test_vector_elements_have_a_basis_but_no_scalar_problem():
+def test_vector_spaces_have_a_basis_and_refuse_scalar_laws():
     basis = macro_basis(MeshTri().refined(1), skfem.ElementVector(ElementTriP1()))
     assert basis.dx.shape[1] == 1
-    with pytest.raises(ValueError, match="scalar"):
-        solve_elliptic(basis, ExactClosure(1.0), 1.0)
+    with pytest.raises(ValueError, match=r"needs \(2, 2, 2, 2, 8\)"):
+        solve_elliptic(basis, ExactClosure(np.eye(2)), 1.0)
+    with pytest.raises(ValueError, match="several components"):
+        solve_elliptic(basis, CellClosure(medium, CellProblem(dim=2, n=4)), 1.0)
+    law = hmm.NonlinearCellClosure(hmm.laws.PowerLaw(medium, 3), CellProblem(dim=2, n=4))
+    with pytest.raises(ValueError, match="made for scalars"):
+        solve_elliptic(basis, law, 1.0)
 
 
 BAD_PROBLEMS = [

@@ -127,22 +127,25 @@ def decompose_error(
     conditions = {"dirichlet": dirichlet, "neumann": neumann, "robin": robin}
     macro = MacroProblem(basis, source, conditions, norm, gradient, a.effective if effective is None else effective)
 
-    u_star = u_inf = macro.solve(_positive(macro.effective(x), x))
+    tensors = dict.fromkeys(("effective", "limit"), _positive(macro.effective(x), x))
+    u_star = u_inf = macro.solve(tensors["effective"])
     micro = cell.solve(a, x, slow, correctors=False)
-    u_cell = macro.solve(micro.tensor)
+    u_cell, tensors["cell"] = macro.solve(micro.tensor), micro.tensor
     if not frozen:
         few = q1_version(cell, math.ceil(8 / (cell.size + 2 * cell.buffer)))
-        u_inf, *_ = _resolve("U_inf", refinements(few, macro.slow_medium, x, slow), macro, [u_star], resolution)
+        u_inf, tensors["limit"], *_ = _resolve(
+            "U_inf", refinements(few, macro.slow_medium, x, slow), macro, [u_star], resolution
+        )
     fine = fourier_version(cell, a, x, slow) or q1_version(cell, cell.n // 2)
     share = resolution * (1e-4 if fine.scheme == "fourier" else 1.0)
-    u_delta, unresolved, n = _resolve("U_delta", refinements(fine, a, x, slow), macro, [u_inf, u_cell], share)
+    found = _resolve("U_delta", refinements(fine, a, x, slow), macro, [u_inf, u_cell], share)
+    u_delta, tensors["resolved"], unresolved, n = found
     u0 = resolve_u0(macro, u_star, resolution) if exact is None else exact
 
     def to_u0(u: Solution) -> float:
         return macro.distance(_on(u0.basis, u) if exact is None else u, u0)
 
     solutions = {"effective": u_star, "limit": u_inf, "resolved": u_delta, "cell": u_cell}
-    tensors = {name: u.closure.A.tensor for name, u in solutions.items()}
     solutions["cell"] = replace(u_cell, closure=CellClosure(a, cell, slow), micro_solves=int(micro.solves))
     steps = zip((u_star, u_inf, u_delta), (u_inf, u_delta, u_cell), strict=True)
     terms = to_u0(u_star), *(macro.distance(u, v) for u, v in steps), to_u0(u_cell)
@@ -240,8 +243,8 @@ def _resolve(
     macro: MacroProblem,
     neighbours: list[Solution],
     resolution: float,
-) -> tuple[Solution, float, int]:
-    """The macro solution for h -> 0, what it may be wrong by, and the n it took.
+) -> tuple[Solution, Array, float, int]:
+    """The macro solution for h -> 0, its tensors, what it may be wrong by, and the n it took.
 
     Enough is ``resolution`` times the distance to the farther neighbour, or round-off.
     """
@@ -250,7 +253,7 @@ def _resolve(
         found = macro.solve(tensor)
         doubt, term = macro.distance(found, macro.solve(other)), max(macro.distance(found, u) for u in neighbours)
         if doubt <= max(resolution * term, macro.round_off(found)):
-            return found, doubt, n
+            return found, tensor, doubt, n
         story.append(f"{doubt / term:.1e} (n={n})")
     raise ConvergenceError(
         f"{name} is not resolved for h -> 0: its uncertainty relative to the terms beside it, {', '.join(story) or 'unknown'}, "

@@ -1,23 +1,27 @@
-"""The macro solver: a coarse space, the dialogue in four phases, the data, the solution, the workers.
+"""The macro solver: a coarse space, the dialogue in four phases, the loop, the data, the solution, the workers.
 
 space      a scikit-fem basis with the cheapest quadrature; its functions at points
 boundary   sources and boundary conditions
 workers    who answers: this process, or the workers of an executor
-dialogue   restrict, micro_solve, reconstruct, update
-elliptic   the loop for steady problems
+dialogue   one turn: restrict, micro_solve, reconstruct, update
+loop       turn after turn, until the forces balance
 solution   U, its error, its fine scale
+elliptic   steady problems
 """
 
-from hmm_core.macro.dialogue import Dialogue, State, micro_solve, reconstruct, restrict, secant, update
+from hmm_core.macro.dialogue import State, micro_solve, reconstruct, restrict, secant, update
 from hmm_core.macro.elliptic import solve_elliptic
+from hmm_core.macro.loop import Dialogue, Equations, converse
 from hmm_core.macro.solution import NORMS, Solution
 from hmm_core.macro.space import macro_basis
 
 __all__ = [
     "NORMS",
     "Dialogue",
+    "Equations",
     "Solution",
     "State",
+    "converse",
     "macro_basis",
     "micro_solve",
     "reconstruct",

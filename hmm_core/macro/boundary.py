@@ -8,14 +8,24 @@ import skfem
 from scipy.sparse import csr_matrix
 
 from hmm_core.closure import refuse_non_finite
-from hmm_core.macro.space import _degree
+from hmm_core.macro.space import _degree, component_of_dofs, components, rows
 
 Array = np.ndarray
-Data = float | Callable[[Array], Array]
+Data = float | Array | Callable[[Array], Array]
+
+
+@skfem.LinearForm
+def work(v, w):
+    return (w.f * rows(v)).sum(axis=0)
+
+
+@skfem.BilinearForm
+def exchange(u, v, w):
+    return w.alpha * (rows(u) * rows(v)).sum(axis=0)
 
 
 def _evaluate(name: str, value: Data, x: Array, lead: tuple[int, ...] = ()) -> Array:
-    """A number or a function at the points x (d, ...), checked: (*lead, ...)."""
+    """A number, (*lead,) numbers or a function at the points x (d, ...), checked: (*lead, ...)."""
     if not (callable(value) or isinstance(value, int | float | np.ndarray | np.number)) or isinstance(value, bool):
         raise TypeError(f"{name}={value!r} must be a number or a function of x")
     x = np.asarray(x)
@@ -23,8 +33,9 @@ def _evaluate(name: str, value: Data, x: Array, lead: tuple[int, ...] = ()) -> A
     result = np.asarray(value(flat) if callable(value) else value)
     if result.dtype.kind not in "fiu":
         raise ValueError(f"{name} has values of type {result.dtype}; real numbers are needed")
-    if result.shape not in ((), (*lead, flat.shape[1])):
+    if result.shape not in ((), lead, (*lead, flat.shape[1])):
         raise ValueError(f"{name} returned shape {result.shape} for x {flat.shape}; expected {(*lead, flat.shape[1])}")
+    result = result[..., None] if result.shape == lead else result
     result = np.broadcast_to(result, (*lead, flat.shape[1])).astype(float)
     refuse_non_finite(result, flat, name)
     return result.reshape(*lead, *x.shape[1:])
@@ -32,29 +43,28 @@ def _evaluate(name: str, value: Data, x: Array, lead: tuple[int, ...] = ()) -> A
 
 def _interpolate(basis: skfem.CellBasis, name: str, value: Data, facets: Array | None = None) -> tuple[Array, Array]:
     """Dofs (of the facets) and their values: by interpolation if dofs are point values, otherwise by L2 projection."""
-    dofs = np.arange(basis.N) if facets is None else basis.get_dofs(facets).flatten()
-    nodes = basis.elem.doflocs.T
-    at_nodes = np.array([basis.elem.lbasis(nodes, i)[0] for i in range(basis.Nbfun)])
-    if np.allclose(at_nodes, np.eye(basis.Nbfun)):
-        return dofs, _evaluate(name, value, basis.doflocs[:, dofs])
+    dofs, c = np.arange(basis.N) if facets is None else basis.get_dofs(facets).flatten(), components(basis)
+    element = getattr(basis.elem, "elem", basis.elem)
+    at_nodes = np.array([element.lbasis(element.doflocs.T, i)[0] for i in range(len(element.doflocs))])
+    if np.allclose(at_nodes, np.eye(len(at_nodes))):
+        values = _evaluate(name, value, basis.doflocs[:, dofs], c)
+        return dofs, values[component_of_dofs(basis)[dofs], np.arange(len(dofs))] if c else values
     space = basis if facets is None else basis.boundary(facets)
-    return dofs, space.project(_evaluate(name, value, space.global_coordinates()))[dofs]
+    return dofs, space.project(_evaluate(name, value, space.global_coordinates(), c))[dofs]
 
 
 def _source(basis: skfem.CellBasis, source: Data) -> Array:
     """int f v, by a richer rule than the basis has: it costs no micro problem."""
     rich = skfem.Basis(basis.mesh, basis.elem, basis.mapping, 2 * _degree(basis.elem) + 2, dofs=basis.dofs)
-    return skfem.LinearForm(lambda v, w: w.f * v).assemble(
-        rich, f=_evaluate("source", source, rich.global_coordinates())
-    )
+    return work.assemble(rich, f=rows(_evaluate("source", source, rich.global_coordinates(), components(basis))))
 
 
 def _boundary(
     basis: skfem.CellBasis, dirichlet: Any, neumann: Any, robin: Any
 ) -> tuple[dict[int, float], Array, csr_matrix]:
     """Boundary data as fixed dofs with their values, a load vector, and the matrix of int alpha U v."""
-    fixed, load, matrix = {}, np.zeros(basis.N), csr_matrix((basis.N, basis.N))
-    exchange = False
+    fixed, load, matrix, c = {}, np.zeros(basis.N), csr_matrix((basis.N, basis.N)), components(basis)
+    anchored = False
     for kind, name, facets, value in _parts(basis.mesh, {"dirichlet": dirichlet, "neumann": neumann, "robin": robin}):
         if kind == "dirichlet":
             fixed |= zip(*_interpolate(basis, name, value, facets), strict=True)
@@ -64,16 +74,16 @@ def _boundary(
         if kind == "robin":
             if not isinstance(value, tuple | list) or len(value) != 2:
                 raise ValueError(f"{name}={value!r} must be a pair (alpha, u_inf)")
-            alpha, outside = (_evaluate(f"{name} {n}", v, x) for n, v in zip(("alpha", "u_inf"), value, strict=True))
+            alpha, outside = _evaluate(f"{name} alpha", value[0], x), _evaluate(f"{name} u_inf", value[1], x, c)
             if alpha.min() < 0:
                 raise ValueError(f"{name} alpha is {alpha.min()} somewhere; it must not be negative")
-            exchange |= bool(alpha.max() > 0)
-            matrix = matrix + skfem.BilinearForm(lambda u, v, w: w.alpha * u * v).assemble(edge, alpha=alpha)
+            anchored |= bool(alpha.max() > 0)
+            matrix = matrix + exchange.assemble(edge, alpha=alpha)
             g = alpha * outside
         else:
-            g = _evaluate(name, value, x)
-        load += skfem.LinearForm(lambda v, w: w.g * v).assemble(edge, g=g)
-    if not fixed and not exchange:
+            g = _evaluate(name, value, x, c)
+        load += work.assemble(edge, f=rows(g))
+    if not fixed and not anchored:
         raise ValueError("no Dirichlet and no Robin boundary: U is only defined up to a constant; fix it somewhere")
     return fixed, load, matrix
 

@@ -1,40 +1,35 @@
-r"""Steady macro problems on any scikit-fem mesh: find U with
-
-    int sigma(x, U, grad U) . grad v dx + int_R alpha U v ds = int f v dx + int_N g v ds + int_R alpha u_inf v ds
-
-for all v, where sigma is not a formula but the answer of a closure at the quadrature points of the macro basis (E and
-Engquist 2003). One turn of the dialogue is four functions, in this order:
+r"""One turn of the dialogue between a macro space and a closure, in four functions:
 
     restrict      macro dofs               ->  (x, U, grad U) at the sampling points
     micro_solve   (x, U, grad U)           ->  sigma and its tangent, asked from the closure
     reconstruct   sigma and tangent        ->  macro residual and tangent matrix
     update        residual, matrix         ->  new macro dofs
 
-For a linear closure one turn gives U and a second one, answered from memory, confirms it. Otherwise the loop is
-Newton's method with the closure's own tangent. Closures that can adapt their effort are told how accurate an answer the
-turn deserves.
+Find U with int sigma(x, U, grad U) . grad v dx = load(v) for all v, where sigma is not a formula but the answer of a closure
+at the quadrature points of the macro basis (E and Engquist 2003). U may have m components; its gradient and the flux then have
+m d rows, and below both are treated as rows, so that a scalar is nothing special.
 """
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import skfem
-from scipy.sparse import csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.linalg import MatrixRankWarning
-from skfem.helpers import dot, grad, mul
+from skfem.helpers import grad
 
 from hmm_core.closure import Answer, ask
-from hmm_core.macro.workers import _bar, _joined, _Pool
+from hmm_core.macro.space import rows
+from hmm_core.macro.workers import Pool, joined, progress_bar, slices
 from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
 
 
 class State(NamedTuple):
-    """The macro state at K sampling points: x (d, K), u (K,), grad (d, K)."""
+    """The macro state at K sampling points: x (d, K), u (K,), grad (d, K); for U of m components u (m, K), grad (m, d, K)."""
 
     x: Array
     u: Array
@@ -43,23 +38,24 @@ class State(NamedTuple):
 
 @skfem.LinearForm
 def internal_force(v, w):
-    return dot(w.flux, grad(v))
+    return (w.flux * rows(grad(v))).sum(axis=0)
 
 
 @skfem.LinearForm
 def magnitude(v, w):
-    return np.abs(dot(w.flux, grad(v)))
+    return np.abs((w.flux * rows(grad(v))).sum(axis=0))
 
 
 @skfem.BilinearForm
 def linearised_force(u, v, w):
-    return dot(mul(w.d_dgrad, grad(u)) + w.d_du * u, grad(v))
+    change = np.einsum("ij...,j...->i...", w.d_dgrad, rows(grad(u))) + np.einsum("ij...,j...->i...", w.d_du, rows(u))
+    return (change * rows(grad(v))).sum(axis=0)
 
 
 def restrict(basis: skfem.CellBasis, u: Array) -> State:
     """Phase 1: all that the micro model gets to know of the macro field, its value and gradient where it is asked."""
     x, U = np.asarray(basis.global_coordinates()), basis.interpolate(u)
-    return State(x.reshape(len(x), -1), np.asarray(U).reshape(-1), U.grad.reshape(len(x), -1))
+    return State(*(np.asarray(part).reshape(*part.shape[:-2], -1) for part in (x, U, U.grad)))
 
 
 def micro_solve(
@@ -67,24 +63,25 @@ def micro_solve(
     state: State,
     memory: dict | None = None,
     tol: float | None = None,
-    pool: "_Pool | None" = None,
+    t: float | None = None,
+    pool: Pool | None = None,
     label: str | None = None,
 ) -> Answer:
     """Phase 2: the closure's answer at all sampling points, in slices where there are workers or a progress bar."""
     count = state.x.shape[1]
     parts = pool.slices(count) if pool else min(count, 50) if label else 1
-    edges = np.linspace(0, count, parts + 1).astype(int)
+    cuts, order = slices(closure, state.x, parts, anew=memory is None)
     jobs = []
-    for cut in map(slice, edges[:-1], edges[1:]):
+    for cut in cuts:
         mine = None if memory is None else {name: value[..., cut] for name, value in memory.items()}
-        jobs.append((closure, *(part[..., cut] for part in state), mine, tol))
+        jobs.append((*(part[..., cut] for part in state), mine, tol, t))
     answers = []
-    with _bar(count, label) as bar:
-        for answer in pool.run(jobs) if pool else (ask(*job) for job in jobs):
+    with progress_bar(count, label) as bar:
+        for answer in pool.run(jobs) if pool else (ask(closure, *job) for job in jobs):
             answers.append(answer)
             if bar is not None:
                 bar.update(answer.flux.shape[-1])
-    return answers[0] if len(answers) == 1 else _joined(answers)
+    return joined(answers, order)
 
 
 def reconstruct(basis: skfem.CellBasis, answer: Answer, picard: State | None = None) -> tuple[Array, Array, csr_matrix]:
@@ -93,9 +90,14 @@ def reconstruct(basis: skfem.CellBasis, answer: Answer, picard: State | None = N
     With the state ``picard`` that was asked about, the secant takes the tangent's place.
     """
     points = (basis.nelems, len(basis.W))
-    flux, d_du, d_dgrad = answer
+    count, components = points[0] * points[1], answer.d_du.size // answer.flux.size
+    flux = answer.flux.reshape(-1, count)
+    d_du, d_dgrad = (
+        answer.d_du.reshape(len(flux), components, count),
+        answer.d_dgrad.reshape(len(flux), len(flux), count),
+    )
     if picard is not None:
-        d_du, d_dgrad = np.zeros_like(d_du), secant(flux, picard.grad, d_dgrad)
+        d_du, d_dgrad = np.zeros_like(d_du), secant(flux, picard.grad.reshape(-1, count), d_dgrad)
     flux, d_du, d_dgrad = (part.reshape(*part.shape[:-1], *points) for part in (flux, d_du, d_dgrad))
     force, size = internal_force.assemble(basis, flux=flux), magnitude.assemble(basis, flux=flux)
     return force, size, linearised_force.assemble(basis, d_du=d_du, d_dgrad=d_dgrad)
@@ -128,15 +130,18 @@ def update(tangent: csr_matrix, residual: Array, free: Array) -> Array:
     return step
 
 
-@dataclass(frozen=True)
-class Dialogue:
-    """One turn: the residual that its answer left (relative to the forces in balance), the largest change of U that
-    followed (0: none was needed), what the micro model had to do, at how many points it could answer from memory
-    instead, and how accurate an answer it was asked for (None: as accurate as the closure's own settings say)."""
+def noise(basis: skfem.CellBasis, stderr: Array) -> csr_matrix:
+    """Forces (N, rows x points) that one standard error of each flux component at each sampling point exerts on the dofs.
 
-    residual: float
-    update: float
-    micro_solves: int
-    iterations: int
-    reused: int = 0
-    tol: float | None = None
+    The errors are independent, so the covariance of the macro residual is this matrix times its transpose.
+    """
+    points = (basis.nelems, len(basis.W))
+    weighted = stderr.reshape(-1, *points) * basis.dx
+    number = np.arange(weighted.size).reshape(weighted.shape)
+    entries: list[tuple[Any, Any, Any]] = []
+    for i in range(basis.Nbfun):
+        force = weighted * rows(basis.basis[i][0].grad)
+        dofs = np.broadcast_to(basis.dofs.element_dofs[i][:, None], weighted.shape)
+        entries.append((force.ravel(), dofs.ravel(), number.ravel()))
+    values, dofs, columns = (np.concatenate(part) for part in zip(*entries, strict=True))
+    return coo_matrix((values, (dofs, columns)), (basis.N, weighted.size)).tocsr()

@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import skfem
-from scipy.ndimage import map_coordinates
 
-from hmm_core.closure import CellClosure, NonlinearCellClosure, as_tensor
+from hmm_core.closure import as_tensor
 from hmm_core.macro.boundary import Data, _evaluate
-from hmm_core.macro.dialogue import Dialogue, State, restrict
-from hmm_core.macro.space import _as_points, _degree, _field, _locate
-from hmm_core.micro.nonlinear import solve_nonlinear
+from hmm_core.macro.dialogue import State, restrict
+from hmm_core.macro.loop import Dialogue
+from hmm_core.macro.space import _as_points, _degree, _field, _locate, components, rows
 
 Array = np.ndarray
 NORMS = ("L2", "H1", "H1-semi", "energy")
@@ -23,7 +23,14 @@ NORMS = ("L2", "H1", "H1-semi", "energy")
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The macro solution: dofs ``u`` on ``basis``, the dialogue that led there, and the flux (d, elements, points)."""
+    """The macro solution.
+
+    u         dofs on ``basis``
+    history   the dialogue that led there, turn by turn; micro_solves: all that it asked for
+    flux      (d, elements, points), of m components (m, d, elements, points)
+    closure, memory   who answered, and what it remembers: a dialogue that starts from here asks nothing twice
+    stderr    standard errors of the dofs, if the closure answered with noise: the dialogue then ended in it, not at ``tol``
+    """
 
     u: Array
     basis: skfem.CellBasis
@@ -31,68 +38,51 @@ class Solution:
     micro_solves: int
     flux: Array = field(repr=False)
     closure: Callable = field(repr=False)
+    memory: dict[str, Array] | None = field(default=None, repr=False)
+    stderr: Array | None = field(default=None, repr=False)
 
     def at(self, points: Array) -> Array:
-        """U at points (d, ...): (...). ValueError for points outside the mesh."""
+        """U at points (d, ...): (...); (m, ...) for m components. ValueError for points outside the mesh."""
         x, shape = _as_points(self.basis, points)
-        return _field(self.basis, self.u, *_locate(self.basis, x))[0].reshape(shape)
+        U, _ = _field(self.basis, self.u, *_locate(self.basis, x))
+        return U.reshape((*U.shape[:-1], *shape))
 
     def gradient_at(self, points: Array) -> Array:
-        """grad U at points (d, ...): (d, ...). On a face between elements, that of one of them."""
+        """grad U at points (d, ...): (d, ...) or (m, d, ...). On a face between elements, that of one of them."""
         x, shape = _as_points(self.basis, points)
-        return _field(self.basis, self.u, *_locate(self.basis, x))[1].reshape(len(x), *shape)
+        _, gradient = _field(self.basis, self.u, *_locate(self.basis, x))
+        return gradient.reshape((*gradient.shape[:-1], *shape))
 
     def reconstruct(self, points: Array, eps: float) -> Array:
-        r"""Fine-scale field U(x) + eps sum_j w_j(x/eps) d_jU(x) at points (d, ...): (...).
+        r"""Fine-scale field U(x) + eps w(x/eps) at points (d, ...): (...).
 
-        w_j is the corrector of the nearest sampling point in the element, solved once for each that is needed and
-        continued periodically; for a nonlinear closure U(x) + eps w(x/eps), w the micro field of that point's state.
-        Defined for periodic cells of integer size without buffer: ValueError otherwise.
+        w is the micro field of the closure at the nearest sampling point in the element, with the macro gradient of x where
+        the closure is linear (w = sum_j w_j d_jU), and continued periodically. Defined for periodic cells of integer size
+        without buffer: ValueError otherwise, and for a closure without micro fields.
         """
-        closure = self.closure
         if not isinstance(eps, int | float | np.number) or not 0 < eps < math.inf:
             raise ValueError(f"eps={eps!r} must be a positive number")
-        nonlinear = isinstance(closure, NonlinearCellClosure)
-        if not nonlinear and not isinstance(closure, CellClosure):
-            raise ValueError(f"{type(closure).__name__} has no micro field to reconstruct; solve with a cell closure")
-        cell = closure.cell
-        if cell.bc != "periodic" or cell.size != round(cell.size) or cell.buffer:
+        if not hasattr(self.closure, "micro_fields"):
             raise ValueError(
-                f"reconstruction continues correctors periodically: it needs bc='periodic', integer size and buffer=0, "
-                f"not bc={cell.bc!r}, size={cell.size!r}, buffer={cell.buffer!r}"
+                f"{type(self.closure).__name__} has no micro field to reconstruct; solve with a cell closure"
             )
-        if closure.eps not in (None, eps):
-            raise ValueError(f"eps={eps!r}, but the closure sampled the material at eps={closure.eps!r}")
         x, shape = _as_points(self.basis, points)
-        d, (element, local) = len(x), _locate(self.basis, x)
+        element, local = _locate(self.basis, x)
         value, gradient = _field(self.basis, self.u, element, local)
         sampling = np.asarray(self.basis.global_coordinates())  # (d, elements, points)
         near = ((sampling[:, element] - x[:, :, None]) ** 2).sum(axis=0).argmin(axis=1)
         used, owner = np.unique(element * sampling.shape[2] + near, return_inverse=True)
         groups = np.split(np.argsort(owner, kind="stable"), np.cumsum(np.bincount(owner))[:-1])
-        centres, state = (
-            sampling.reshape(d, -1)[:, used],
-            State(*(part[..., used] for part in restrict(self.basis, self.u))),
-        )
-        block = max(1, 2**22 // (d * (cell.cells + 1) ** d))  # correctors held at a time
-        spline = 5 if cell.scheme == "fourier" else 1  # the smoothness of the micro solution
-        for first in range(0, len(used), block):
-            chosen = centres[:, first : first + block]
-            if nonlinear:
-                here = (part[..., first : first + block] for part in state)
-                micro = solve_nonlinear(cell, closure.flux, *here, closure.eps)
-                fields, nodes = micro.corrector(cell)[None], cell.grid.edges + cell.offset * cell.size
-            else:
-                micro = cell.solve(closure.a, chosen, closure.eps)
-                fields, nodes = micro.correctors, micro.nodes
-            open_grid = fields[(..., *(slice(-1),) * d)]  # the last node is the first of the next period
-            for k, mine in enumerate(groups[first : first + block]):
-                y = (x[:, mine] - (0 if closure.eps is None else chosen[:, k, None])) / eps
-                index = (y - nodes[0]) / (nodes[1] - nodes[0])
-                for j, corrector in enumerate(open_grid[:, k]):
-                    w = map_coordinates(corrector, index, order=spline, mode="grid-wrap")
-                    value[mine] += eps * w * (1.0 if nonlinear else gradient[j, mine])
-        return value.reshape(shape)
+        state = State(*(part[..., used] for part in restrict(self.basis, self.u)))
+        first, block = 0, 1
+        while first < len(used):
+            asked = slice(first, first + block)
+            fields = self.closure.micro_fields(*(part[..., asked] for part in state), eps)
+            for k, mine in enumerate(groups[asked]):
+                y = (x[:, mine] - fields.origin[:, k, None]) / eps
+                value[..., mine] += eps * fields.at(k, y, gradient[..., mine])
+            first, block = first + block, max(1, 2**22 // fields.values[..., 0].size)
+        return value.reshape((*value.shape[:-1], *shape))
 
     def error(
         self,
@@ -123,7 +113,8 @@ class Solution:
         A = None
         if norm == "energy":
             flat = x.reshape(len(x), -1)
-            A = as_tensor(tensor(flat) if callable(tensor) else tensor, flat, "tensor").reshape(len(x), *x.shape)
+            A = as_tensor(tensor(flat) if callable(tensor) else tensor, flat, "tensor", components(basis))
+            A = A.reshape(*A.shape[:-1], *x.shape[1:])
         true, own = (_values(function, gradient, rich, x, norm) for function in (exact, self))
         total, reference = (
             _square(*fields, norm, A, rich.dx) for fields in ((true[0] - own[0], true[1] - own[1]), true)
@@ -139,33 +130,44 @@ class Solution:
             raise ValueError(f"path={str(path)!r} must end in .vtk, .vtu or .xdmf")
         mesh, d = self.basis.mesh, self.basis.mesh.dim()
         at_nodes = skfem.Basis(mesh, self.basis.elem, quadrature=(mesh.elem.doflocs.T, np.ones(len(mesh.elem.doflocs))))
-        vertices = np.zeros(mesh.doflocs.shape[1])
-        vertices[mesh.dofs.element_dofs.T] = np.asarray(at_nodes.interpolate(self.u))
-        flux = (self.flux * self.basis.dx).sum(axis=2) / self.basis.dx.sum(axis=1)
-        padding = ((0, 0), (0, 3 - d))
+        c = components(self.basis)
+        vertices = np.zeros((*c, mesh.doflocs.shape[1]))
+        vertices[..., mesh.dofs.element_dofs.T] = np.asarray(at_nodes.interpolate(self.u))
+        flux = (self.flux * self.basis.dx).sum(axis=-1) / self.basis.dx.sum(axis=1)
         try:
             import meshio
             from skfem.io.meshio import to_meshio
 
-            out = to_meshio(mesh, {"U": vertices}, {"flux": [np.pad(flux.T, padding)]})
-            out.points = np.pad(out.points, padding)
-            meshio.write(path, out)
+            out = to_meshio(mesh, {"U": _in_space(vertices, len(c))}, {"flux": [_in_space(flux, len(c) + 1)]})
+            out.points = np.pad(out.points, ((0, 0), (0, 3 - d)))
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # a full disk leaves an older file as it was
+                meshio.write(Path(folder) / path.name, out)
+                for written in sorted(Path(folder).iterdir()):  # the data of .xdmf, in .h5, before what refers to them
+                    written.replace(path.parent / written.name)
         except ImportError as error:
             raise ImportError(f"solution.save needs meshio{' and h5py' * (path.suffix == '.xdmf')}: {error}") from error
 
 
+def _in_space(values: Array, axes: int) -> Array:
+    """(d, ..., K) with so many axes of components as (K, 3^axes): the numbers of vectors and tensors in files."""
+    values = np.moveaxis(values, -1, 0)
+    return np.pad(values, [(0, 0)] + [(0, 3 - n) for n in values.shape[1:]]).reshape(len(values), *[-1] * bool(axes))
+
+
 def _values(function: Any, gradient: Any, rich: skfem.CellBasis, x: Array, norm: str) -> tuple[Array, Array]:
-    """Value and gradient of a solution, or of functions, at the quadrature points x (d, E, Q)."""
+    """Value (c, E, Q) and gradient of a solution, or of functions, at the quadrature points x (d, E, Q)."""
     if isinstance(function, Solution):
         if function.basis.mesh is not rich.mesh:
             return function.at(x), function.gradient_at(x)
         U = rich.with_element(function.basis.elem).interpolate(function.u)
         return np.asarray(U), U.grad
-    grads = np.zeros_like(x) if norm == "L2" else _evaluate("gradient", gradient, x, (len(x),))
-    return _evaluate("exact", function, x), grads
+    c = components(rich)
+    value = _evaluate("exact", function, x, c)
+    return value, np.zeros((*c, *x.shape)) if norm == "L2" else _evaluate("gradient", gradient, x, (*c, len(x)))
 
 
 def _square(value: Array, gradient: Array, norm: str, A: Array | None, dx: Array) -> float:
-    flux = gradient if A is None else np.einsum("ij...,j...->i...", A, gradient)
-    density = (norm in ("L2", "H1")) * value**2 + (norm != "L2") * (flux * gradient).sum(axis=0)
+    slopes = rows(gradient)
+    flux = slopes if A is None else np.einsum("ij...,j...->i...", A.reshape(len(slopes), *slopes.shape), slopes)
+    density = (norm in ("L2", "H1")) * (rows(value) ** 2).sum(axis=0) + (norm != "L2") * (flux * slopes).sum(axis=0)
     return float((density * dx).sum())

@@ -55,7 +55,26 @@ def macro_basis(mesh: skfem.Mesh, element: skfem.Element) -> skfem.CellBasis:
     return basis
 
 
+def components(basis: skfem.CellBasis) -> tuple[int, ...]:
+    """Component axes of the fields of a space: none, or (m,)."""
+    return (basis.elem.dim,) if isinstance(basis.elem, skfem.ElementVector) else ()
+
+
+def component_of_dofs(basis: skfem.CellBasis) -> Array:
+    """Which component (N,) each dof of a vector space moves."""
+    number, (m,) = np.empty(basis.N, dtype=int), components(basis)
+    for i, dofs in enumerate(basis.dofs.element_dofs):
+        number[dofs] = i % m
+    return number
+
+
+def rows(field: Array) -> Array:
+    """Values or gradients (..., E, Q) at the quadrature points, with all component axes as one: (L, E, Q)."""
+    return np.asarray(field).reshape(-1, *field.shape[-2:])
+
+
 def _degree(element: skfem.Element) -> int:
+    element = getattr(element, "elem", element)
     tensor_product = element.refdom.__name__ in ("RefQuad", "RefHex")
     return math.ceil(element.maxdeg / element.dim) if tensor_product else element.maxdeg
 
@@ -71,11 +90,11 @@ def _as_points(basis: skfem.CellBasis, points: Array) -> tuple[Array, tuple[int,
 
 
 def _field(basis: skfem.CellBasis, u: Array, elements: Array, X: Array) -> tuple[Array, Array]:
-    """U (K,) and grad U (d, K) in elements (K,) at reference points X (d, K, 1)."""
+    """U (c, K) and grad U (c, d, K) in elements (K,) at reference points X (d, K, 1)."""
     mapping, value, gradient = _uncached(basis.mapping), 0.0, 0.0
     for dofs, i in zip(basis.dofs.element_dofs[:, elements], range(basis.Nbfun), strict=True):
         phi = basis.elem.gbasis(mapping, X, i, tind=elements)[0]
-        value, gradient = value + u[dofs] * phi[:, 0], gradient + u[dofs] * phi.grad[..., 0]
+        value, gradient = value + u[dofs] * phi[..., 0], gradient + u[dofs] * phi.grad[..., 0]
     return value, gradient
 
 

@@ -1,33 +1,68 @@
 """Workers: an executor that answers slices of the sampling points, and one answer made of theirs."""
 
+import itertools
 import os
 import pickle
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from hmm_core.closure import Answer, ask
 
+Array = np.ndarray
 
-class _Pool:
+
+def version() -> str:
+    """Of the library in this process."""
+    return sys.modules[__name__.partition(".")[0]].__version__
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A closure as it travels: pickled once per solve, unpickled once by each worker."""
+
+    version: str
+    closure: bytes
+
+
+@lru_cache(maxsize=4)
+def _opened(parcel: Parcel) -> Callable:
+    return pickle.loads(parcel.closure)
+
+
+def answer(parcel: Parcel, *question: Any) -> Answer:
+    """``ask``, on a worker. RuntimeError if it runs another version of the library: the numbers would not be the same."""
+    if parcel.version != version():
+        raise RuntimeError(
+            f"this worker has hmm_core {version()}, the closure comes from a process with hmm_core {parcel.version}: install the "
+            "same version on all workers"
+        )
+    return ask(_opened(parcel), *question)
+
+
+class Pool:
     """An executor and a closure that it can run. A pool that breaks hands its remaining slices back to this process."""
 
     def __init__(self, executor: Executor, closure: Callable):
         if not hasattr(executor, "submit"):
             raise TypeError(f"executor={executor!r} has no submit(): pass a concurrent.futures executor, or None")
         self.executor: Executor | None = executor
+        self.closure, self.job = closure, (ask, closure)
         home = type(executor).__module__.partition(".")[0]
         try:
             if home == "distributed":
                 import cloudpickle
 
-                cloudpickle.dumps(closure)
+                self.job = answer, Parcel(version(), cloudpickle.dumps(closure))
             elif isinstance(executor, ProcessPoolExecutor) or home == "mpi4py":
-                pickle.dumps(closure)
+                self.job = answer, Parcel(version(), pickle.dumps(closure))
         except Exception as error:
             raise TypeError(
                 f"the closure cannot be sent to the workers of {type(executor).__name__} ({error}): define its functions "
@@ -42,13 +77,13 @@ class _Pool:
             workers = sum(client.ncores().values())
         return min(count, 4 * (workers or os.cpu_count() or 1)) if executor else 1
 
-    def run(self, jobs: list[tuple]) -> Iterable[Answer]:
-        """Answers in the order of the jobs."""
-        futures = [self._try(self.executor.submit, ask, *job) if self.executor else None for job in jobs]
+    def run(self, questions: list[tuple]) -> Iterable[Answer]:
+        """Answers in the order of the questions."""
+        futures = [self._try(self.executor.submit, *self.job, *q) if self.executor else None for q in questions]
         try:
-            for job, future in zip(jobs, futures, strict=True):
-                answer = None if future is None else self._try(future.result)
-                yield ask(*job) if answer is None else answer
+            for q, future in zip(questions, futures, strict=True):
+                found = None if future is None else self._try(future.result)
+                yield ask(self.closure, *q) if found is None else found
         finally:
             for future in filter(None, futures):
                 future.cancel()
@@ -64,7 +99,26 @@ class _Pool:
             return None
 
 
-def _bar(count: int, label: str | None) -> Any:
+def slices(closure: Callable, x: Array, parts: int, anew: bool) -> tuple[list, Array | None]:
+    """Where to cut the points x (d, K) into so many parts, and the order (K,) in which the parts hold them (None: as they are).
+
+    Points that share one micro problem, as the closure may tell, stay together when it is solved anew.
+    """
+    count = x.shape[1]
+    if parts == 1:
+        return [slice(None)], None
+    labels = closure.alike(x) if anew and hasattr(closure, "alike") else None
+    if labels is None or len(kinds := np.unique(labels)) == count:
+        edges = np.linspace(0, count, parts + 1).astype(int)
+        return list(itertools.starmap(slice, itertools.pairwise(edges))), None
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], kinds)
+    edges = starts[np.linspace(0, len(kinds), min(parts, len(kinds)) + 1).astype(int)[1:-1]]
+    return np.split(order, edges), order
+
+
+def progress_bar(count: int, label: str | None) -> Any:
+    """A bar that counts micro problems; nothing without a label."""
     if label is None:
         return nullcontext()
     from tqdm.auto import tqdm
@@ -72,13 +126,20 @@ def _bar(count: int, label: str | None) -> Any:
     return tqdm(total=count, desc=label, unit=" micro problems")
 
 
-def _joined(answers: list[Answer]) -> Answer:
-    """One answer from those of consecutive slices."""
-    parts = [np.concatenate(part, axis=-1) for part in zip(*answers, strict=True)]
-    stderr = None if any(a.stderr is None for a in answers) else np.concatenate([a.stderr for a in answers], axis=-1)
+def joined(answers: list[Answer], order: Array | None) -> Answer:
+    """One answer from those of slices, which held the points in this order."""
+    if len(answers) == 1 and order is None:
+        return answers[0]
+    place = slice(None) if order is None else np.argsort(order)
+
+    def join(parts: list[Array]) -> Array:
+        return np.concatenate(parts, axis=-1)[..., place]
+
+    parts = [join(part) for part in zip(*answers, strict=True)]
+    stderr = None if any(a.stderr is None for a in answers) else join([a.stderr for a in answers])
     memory = None
     if all(a.memory is not None for a in answers):
-        memory = {name: np.concatenate([a.memory[name] for a in answers], axis=-1) for name in answers[0].memory}
+        memory = {name: join([a.memory[name] for a in answers]) for name in answers[0].memory}
     info = {name: sum(a.info.get(name, 0) for a in answers) for name in ("micro_solves", "iterations", "reused")}
     if any("tol" in a.info for a in answers):
         info["tol"] = max(a.info.get("tol", 0.0) for a in answers)

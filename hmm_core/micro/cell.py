@@ -238,6 +238,20 @@ class CellProblem:
         nodes = self.grid.edges + self.offset * self.size
         return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
 
+    def alike(self, a: Medium, x: Array, eps: float | None = None) -> Array:
+        """Numbers (K,) for macro points x (d, K): equal ones have equal coefficients, and so are one problem."""
+        macro, _ = self._macro_points(a, x, eps)
+        eta = (self.grid.points + self.offset * self.size)[:, None, :: max(1, self.grid.points.shape[1] // 16)]
+        x = macro[:, :, None]
+        few = sample(a, *((x, eta) if eps is None else (x + eps * eta, x / eps + eta)))
+        if len(few) > 1 and len(np.unique(few.reshape(len(few), -1), axis=0)) == len(few):
+            return np.arange(macro.shape[1])  # all differ, as a few points show
+        labels, seen = np.empty(macro.shape[1], dtype=int), {}
+        for first, fields, exponent in self._fields(a, macro, eps):
+            here = [seen.setdefault(self._fingerprint(f, e), len(seen)) for f, e in zip(fields, exponent, strict=True)]
+            labels[first : first + self.chunk] = here
+        return labels
+
     def _fingerprint(self, field: Array, exponent: int) -> tuple:
         """Equal ones are one problem, up to a power of two if nothing but the coefficient has a magnitude."""
         scale = 0 if self.equation == "elliptic" else int(exponent)

@@ -22,7 +22,9 @@ class _Line(_Problems):
     def predict(self, memory: State) -> State:
         change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
         state = {"c": memory["c"] + np.einsum("bik,bk->bi", memory["d_c"], change)}
-        state["xi"] = memory["xi"] + np.einsum("bk...,bk->b...", memory["d_xi"], change)[:, None]
+        state["xi"] = memory["xi"].copy()
+        if "d_xi" in memory:
+            state["xi"] += np.einsum("bk...,bk->b...", memory["d_xi"], change)[:, None]
         return self.valued(state)
 
     def residual(self, state: State) -> State:

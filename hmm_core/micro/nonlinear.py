@@ -49,6 +49,13 @@ class NonlinearMicroSolution:
     residual: Array
     memory: State
 
+    def kept(self, what: str) -> State:
+        """Of the memory: all ("fields"), without the derivatives of the fields ("start"), or the state alone ("nothing")."""
+        left_out = {"fields": (), "start": ("d_w", "d_xi")}.get(what)
+        if left_out is None:
+            return {name: self.memory[name] for name in ("grad", "u")}
+        return {name: value for name, value in self.memory.items() if name not in left_out}
+
     def corrector(self, cell: CellProblem) -> Array:
         """v - G . y on the grid points (K, N+1, ...) of the sampling domain; of mean zero unless it vanishes on the boundary."""
         grid, d = cell.grid, cell.dim
@@ -67,6 +74,13 @@ class NonlinearMicroSolution:
             return w
         inner = w[(slice(None), *(slice(-1),) * d)] if cell.bc == "periodic" else w
         return w - inner.mean(axis=tuple(range(1, d + 1)), keepdims=True)
+
+
+def fits(cell: CellProblem, memory: State, count: int) -> bool:
+    """Whether a memory holds micro fields of this cell for so many points."""
+    grid, line = cell.grid, cell.dim == 1
+    shape = (1, len(grid.reference), grid.cells) if line else (1, *grid.shape)
+    return np.shape(memory.get("xi" if line else "w")) == (*shape, count)
 
 
 def solve_nonlinear(
@@ -153,12 +167,14 @@ class _Cells(_Problems):
         return self.valued(state)
 
     def predict(self, memory: State) -> State:
-        """To first order in the change of (G, U), by the derivatives that belong to the last answer."""
+        """To first order in the change of (G, U), by those derivatives of the last answer that were kept."""
         change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
         state = {
             name: memory[name] + np.einsum("bik,bk->bi", memory[f"d_{name}"], change) for name in ("load", "outer")
         }
-        state["w"] = memory["w"] + np.einsum("bk...,bk->b...", memory["d_w"], change)[:, None]
+        state["w"] = memory["w"].copy()
+        if "d_w" in memory:
+            state["w"] += np.einsum("bk...,bk->b...", memory["d_w"], change)[:, None]
         state["xi"] = state["load"][:, :, None, None] + self.cell.grid.gradient(state["w"])[:, 0]
         return self.valued(state)
 
@@ -197,6 +213,8 @@ class _Cells(_Problems):
 
     def guess(self, memory: State) -> State:
         """The micro fields of the last tangent as ``_answer`` wants them, before their means were normalised."""
+        if "d_w" not in memory:
+            return {}
         d, load = self.cell.dim, memory["d_load"]
         w = np.empty_like(memory["d_w"])
         w[:, :d] = np.einsum("bk...,bkj->bj...", memory["d_w"][:, :d], np.linalg.inv(load[..., :d]))

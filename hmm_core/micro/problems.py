@@ -8,7 +8,7 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array
 from hmm_core.micro.newton import _place
 from hmm_core.micro.response import mean_tensor
-from hmm_core.micro.sampled_law import HUGE, LAW, Law, State, _least
+from hmm_core.micro.sampled_law import HUGE, LAW, Law, RefusedState, State, _least
 
 LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
@@ -91,7 +91,7 @@ class _Problems:
     def refuse_non_elliptic(self, balance: State) -> None:
         if (balance["worst"] < -1e-6).any():
             k = int(balance["worst"].argmin())
-            raise ValueError(
+            raise RefusedState(
                 f"dj_dxi is not positive (semi)definite everywhere in the cell at x={self.law.place(k)}, u={self.law.u[k]:.6g}, "
                 f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size, so the cell "
                 "problem is not elliptic there"

@@ -17,6 +17,11 @@ REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is
 LAW = ("j", "dj_du", "dj_dxi")
 
 
+class RefusedState(ValueError):
+    """There is no answer for this macro state: the law is not finite there, or not elliptic. A macro solver on its way takes
+    a shorter step; any other error (a bug in a law, say) surfaces at once."""
+
+
 @dataclass(frozen=True, eq=False)
 class Law:
     """The flux law of B problems in the layout of the grids: xi (B, d, G, E) -> j, dj_du (B, d, G, E), dj_dxi (B, c, G, E)."""
@@ -61,7 +66,7 @@ class Law:
                 k, _, g, e = where = tuple(np.argwhere(bad)[0])
                 point, xi = g * self.shape[1] + e, values["xi"][k, :, g, e].tolist()
                 x, y = (v[:, k % v.shape[1], point % v.shape[2]].tolist() for v in (self.x, self.y))
-                raise ValueError(
+                raise RefusedState(
                     f"flux(x, y, u, xi): {name} is not finite ({values[name][where]:.3g}) at x={x}, y={y}, u={self.u[k]:.6g}, "
                     f"xi={xi}. Start elsewhere (initial=), or regularise the law there"
                 )

@@ -1,0 +1,35 @@
+r"""The dialogue: a macro solver states (x, U, grad U) at its sampling points, a closure answers with the flux.
+
+    sigma = sigma(x, U, grad U),    d sigma / dU,    d sigma / d grad U
+
+The steady problem is -div sigma(x, U, grad U) = f, so for a linear medium sigma = A(x) grad U. Whatever the micro model is (a
+formula, a periodic cell, a particle simulation), the macro solver sees only this answer.
+
+    answer   the answer, and the question: shapes, checks, plain functions
+    exact    the homogenized problem in closed form
+    cells    cell problems, linear and nonlinear
+
+A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
+``closure(x, u, grad)`` that returns the three arrays is one. Three more things a closure may offer, if it can:
+
+    dim                              the only dimension that it is made for
+    alike(x) -> numbers (K,)         points with equal numbers share one micro problem: they are sent to one worker
+    micro_fields(x, u, grad, eps)    the micro fields behind its answer, for ``Solution.reconstruct`` (a ``MicroFields``)
+"""
+
+from hmm_core.closure.answer import Answer, ask, refuse_non_finite
+from hmm_core.closure.cells import CellClosure, MicroFields, NonlinearCellClosure
+from hmm_core.closure.exact import ExactClosure, as_tensor
+from hmm_core.micro.sampled_law import RefusedState
+
+__all__ = [
+    "Answer",
+    "CellClosure",
+    "ExactClosure",
+    "MicroFields",
+    "NonlinearCellClosure",
+    "RefusedState",
+    "as_tensor",
+    "ask",
+    "refuse_non_finite",
+]
