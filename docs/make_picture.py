@@ -12,6 +12,7 @@ import skfem
 from matplotlib.patches import Rectangle
 
 import hmm_core as hmm
+from hmm_course import figures
 
 EPS = 1 / 32
 CORNER, WIDTH = np.array([20.5, 12.5]) * EPS, 4 * EPS  # the zoom: 4 x 4 periods
@@ -38,7 +39,7 @@ def window(corner, width, n):
 
 
 def draw(solution):
-    hmm.figures.use_style()
+    figures.use_style()
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.5, 3.5))
     colours = {"cmap": "cividis", "vmin": 0.0, "vmax": float(solution.u.max())}
 

@@ -1,6 +1,9 @@
 """What one would use instead of HMM on the same problem: resolve everything, homogenize beforehand, or MsFEM.
 
 All of them solve -div(a(x, x/eps) grad u) = f. They differ in how much of the material they look at, and when.
+
+dns     the oscillating coefficient on a mesh that resolves it
+msfem   multiscale finite elements on a line
 """
 
 from hmm_core.compare.dns import Oscillating, resolve

@@ -1,4 +1,6 @@
-"""The micro solver: what a sample       media on sampling domains, checked
+"""The micro solver: what a sample of the material answers to a macro state.
+
+sample       media on sampling domains, checked
 transforms   constant-coefficient operators of regular grids, and what inverts them
 grid         discrete operators of regular grids, for fields of m components
 krylov       iterations for many linear systems at once
