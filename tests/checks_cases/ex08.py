@@ -151,6 +151,10 @@ def in_place(U, matrix, R, free):
     return U
 
 
+def piece(U, matrix, R, free):
+    return U + macro.update(matrix, R[free], free)
+
+
 def everywhere(U, matrix, R, free):
     """The boundary condition forgotten."""
     return U + macro.update(matrix, R, np.arange(len(U)))
@@ -222,6 +226,8 @@ CASES = [
     mistake(cell, lambda *state: solve_cell(*state, sign=-1.0, steps=3), "the step goes the wrong way"),
     mistake(cell, lambda *state: or_raise(*state, sign=-1.0), "the step goes the wrong way"),
     mistake(cell, for_ever, "the step goes the wrong way"),
+    mistake(cell, lambda cell, law, x, u, G: solve_cell(cell, law, x, u, 0 * G + 1), "where the mean slope was 1"),
+    mistake(cell, lambda *state: solve_cell(*state, field=state[-1][:, None]), "is asked at G (1 + grad w)"),
     mistake(cell, lambda *state: solve_cell(*state, field=0.0), "the law is asked at G in every turn"),
     mistake(cell, lambda *state: or_raise(*state, field=0.0), "the law is asked at G in every turn"),
     mistake(cell, lambda *state: or_raise(*state, field=2.0), "stopped with RuntimeError: 30 steps"),
@@ -236,7 +242,7 @@ CASES = [
     mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, du, MG)), "averaged tangent of the micro law"),
     mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, du, np.outer(f, G) / (G @ G))), "is a secant"),
     mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, du, 2 * MG - dG)), "w has the wrong sign: chi"),
-    mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, du, dG - MG)), "response of w alone"),
+    mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, du, dG - MG)), "response of w alone, <T grad chi>"),
     mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, 0 * du, dG)), "d_du is missing"),
     mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, Mu, dG)), "d_du is <dj_du> alone"),
     mistake(tangent, wrong_answer(lambda f, du, dG, Mu, MG, G: (f, 2 * Mu - du, dG)), "it solves stiffness(T) psi"),
@@ -265,10 +271,11 @@ CASES = [
     mistake(talk, otherwise(residual=lambda force, load: force), "the load is missing"),
     mistake(talk, otherwise(residual=lambda force, load: force + load), "the residual is their difference"),
     mistake(talk, otherwise(step=lambda U, K, R, free: macro.update(K, R, free)), "returns the step; add it"),
-    mistake(talk, otherwise(step=lambda U, K, R, free: U), "U is asked about as it was"),
-    mistake(talk, lambda *state: or_else(*state, step=lambda U, K, R, free: U), "U is asked about as it was"),
-    mistake(talk, outside, "U is asked about as it was"),
-    mistake(talk, lambda *state: outside(*state, run=or_else), "U is asked about as it was"),
+    mistake(talk, otherwise(step=lambda U, K, R, free: U), "about the same U again"),
+    mistake(talk, lambda *state: or_else(*state, step=lambda U, K, R, free: U), "about the same U again"),
+    mistake(talk, outside, "about the same U again"),
+    mistake(talk, lambda *state: outside(*state, run=or_else), "about the same U again"),
+    mistake(talk, otherwise(step=piece), "takes the whole residual"),
     mistake(talk, otherwise(step=everywhere), "hand `free` to macro.update"),
     mistake(talk, otherwise(step=anywhere), "hand `free` to macro.update"),
     mistake(talk, otherwise(step=lambda U, K, R, free: U + macro.update(K, R, free) / 2), "needs one update"),
