@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmm_core.micro.sample import Medium
+from hmm_core.micro.sample import MediumLike
 
 Array = np.ndarray
 
@@ -26,7 +26,7 @@ class MsFEMLine:
 
 
 def msfem_line(
-    a: Medium, eps: float, source: Callable[[Array], Array] | float, elements: int, points_per_period: int = 32
+    a: MediumLike, eps: float, source: Callable[[Array], Array] | float, elements: int, points_per_period: int = 32
 ) -> MsFEMLine:
     r"""Multiscale finite elements for -(a(x, x/eps) u')' = f on (0, 1), u(0) = u(1) = 0 (Hou and Wu 1997).
 

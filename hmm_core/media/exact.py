@@ -55,7 +55,7 @@ def fractions_of(fractions: ArrayLike | None, count: int, name: str = "fractions
     return f
 
 
-def as_tensor(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
+def tensor_field(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
     """A scalar field with at most ``points`` axes, or a tensor field (d, d, ...), as a tensor with all its axes."""
     a = np.asarray(a, dtype=float)
     require(np.isfinite(a), name, a, "must be finite")
@@ -149,7 +149,7 @@ def laminate(
     dim, shape = len(n), n.shape[1:]
 
     def pieces(a: ArrayLike) -> Array:
-        a = as_tensor(a, dim, len(shape) if callable(phases) else 0)
+        a = tensor_field(a, dim, len(shape) if callable(phases) else 0)
         a = a.reshape(*a.shape, *(1,) * (len(shape) + 2 - a.ndim))
         p, q = np.einsum("ij...,j...->i...", a, n), np.einsum("i...,ij...->j...", n, a)
         alpha = positive("phases", (n * p).sum(axis=0))

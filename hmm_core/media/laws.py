@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
-Medium = Callable[[Array, Array], Array]
+MediumLike = Callable[[Array, Array], Array]
 Flux = Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
 
 
@@ -23,7 +23,7 @@ class PowerLaw:
     and is infinite for p < 2. In one dimension A* = <a^(-1/(p-1))>^(-(p-1)) for delta = 0 (``exact.power_mean``).
     """
 
-    a: Medium
+    a: MediumLike
     p: float
     delta: float = 0.0
 

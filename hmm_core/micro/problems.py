@@ -8,7 +8,7 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array
 from hmm_core.micro.newton import _place
 from hmm_core.micro.response import mean_tensor
-from hmm_core.micro.sampled_law import HUGE, LAW, Law, State, _least
+from hmm_core.micro.sampled_law import HUGE, LAW, Batch, SampledLaw, _least
 
 LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
@@ -20,7 +20,7 @@ class _Problems:
     """B cell problems for mean gradients G (B, d). A state holds the unknowns, and the values of the law there."""
 
     cell: CellProblem
-    law: "Law"
+    law: "SampledLaw"
     G: Array
 
     def of(self, chosen: Array) -> "_Problems":
@@ -28,12 +28,12 @@ class _Problems:
         count = chosen.sum() if chosen.dtype == bool else len(chosen)
         return self if count == len(self.G) else replace(self, law=self.law.of(chosen), G=self.G[chosen])
 
-    def values(self, state: State) -> State:
+    def values(self, state: Batch) -> Batch:
         """With the values of the law, and the residual they leave."""
         state = state | self.law(state["xi"])
         return state | self.residual(state)
 
-    def valued(self, state: State) -> State:
+    def valued(self, state: Batch) -> Batch:
         """The same for a state to start from: where the law is not finite, an error, or the affine field instead."""
         state = self.values(state)
         bad = ~self.finite(state)
@@ -43,17 +43,17 @@ class _Problems:
             _place(state, len(bad), np.flatnonzero(bad), self.of(bad).start())
         return state
 
-    def finite(self, state: State) -> Array:
+    def finite(self, state: Batch) -> Array:
         """Whether the law is finite, and not so large that its square is not, everywhere in the cell (B,)."""
         values = [state[name].reshape(len(self.G), -1) for name in LAW]
         return np.logical_and.reduce([(v.max(axis=1) < HUGE) & (v.min(axis=1) > -HUGE) for v in values])
 
-    def merit(self, state: State, diagonal: Array) -> Array:
+    def merit(self, state: Batch, diagonal: Array) -> Array:
         """Energy of the residual plus the energy that closes the gap."""
         closing = (diagonal * state["gap"] ** 2).sum(axis=1) * self.cell.grid.length**self.cell.dim
         return self.energy(state["r"], diagonal) + closing
 
-    def scales(self, state: State) -> State:
+    def scales(self, state: Batch) -> Batch:
         """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
         d, tangent, count = self.cell.dim, state["dj_dxi"], len(self.G)
         trace = d * tangent[:, 0] if tangent.shape[1] == 1 else tangent[:, :: d + 1].sum(axis=1)
@@ -88,7 +88,7 @@ class _Problems:
             "worst": worst,
         }
 
-    def refuse_non_elliptic(self, balance: State) -> None:
+    def refuse_non_elliptic(self, balance: Batch) -> None:
         if (balance["worst"] < -1e-6).any():
             k = int(balance["worst"].argmin())
             raise ValueError(

@@ -6,7 +6,7 @@ small matrix t per axis). Only t depends on the boundary condition.
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -32,9 +32,35 @@ def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
     return (matrix @ field.reshape(-1, n, rest)).reshape(*shape[:first], len(matrix), *shape[first + 1 :])
 
 
+@lru_cache
+def kinematics(dim: int, fields: str) -> Array:
+    """The kinematic matrix S (L, m, d), for "scalar", "vector" or "strain". Not to be written to."""
+    if fields == "scalar":
+        S = np.eye(dim)[:, None]
+    elif fields == "vector":
+        S = np.eye(dim * dim).reshape(dim * dim, dim, dim)
+    else:
+        pairs = [(i, i) for i in range(dim)] + [(i, j) for i in range(dim) for j in range(i + 1, dim)]
+        S = np.zeros((len(pairs), dim, dim))
+        for row, (i, j) in zip(S, pairs, strict=True):
+            row[i, j] = row[j, i] = 1.0 if i == j else math.sqrt(0.5)
+    S.flags.writeable = False
+    return S
+
+
+# How much the energy of all first derivatives, component by component, exceeds that of the strain (Korn), rotations apart.
+# Dirichlet: an identity. Neumann: 4.8 on 48 x 48 elements and 3.7 on 6^3 (eigenvalues), growing ever more slowly with n.
+KORN = {"dirichlet": 1.5, "neumann": 8.0}
+
+
 class Transforms:
     """What a grid knows of its constant-coefficient operators. It has ``dim``, ``cells``, ``nodes``, ``bc``, ``fields``,
-    ``components``, ``kinematics``, and ``_symbols_1d``, the eigenvalues of stiffness and mass along one axis."""
+    ``components``, and ``_symbols_1d``, the eigenvalues of stiffness and mass along one axis."""
+
+    @property
+    def kinematics(self) -> Array:
+        """S (L, m, d)."""
+        return kinematics(self.dim, self.fields)
 
     @cached_property
     def frequencies(self) -> Array:
@@ -86,6 +112,15 @@ class Transforms:
     @property
     def _invisible_1d(self) -> list[int]:
         return [] if self.bc == "dirichlet" else [0]
+
+    def korn(self, diagonal: Array) -> Array:
+        """C (B,) such that C r . P^-1 r bounds r . K0^-1 r, P^-1 the ``preconditioner`` made for K0: 1 where they agree.
+
+        Strains that are not periodic are preconditioned component by component: P <= C K0 by Korn's inequality.
+        """
+        if self.fields != "strain" or self.bc == "periodic":
+            return np.ones(len(diagonal))
+        return KORN[self.bc] * diagonal.max(axis=1) / diagonal.min(axis=1)
 
     def preconditioner(self, diagonal: Array, shift: float | Array = 0.0) -> Operator:
         """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, L): r -> T^T L^-1 T r.
