@@ -32,11 +32,11 @@ class MicroSolution:
     """What ``CellProblem.solve`` found. K macro points trail each field; with ``x=None`` that axis is absent.
 
     tensor      (d, d, K)          effective tensors; of stiffness media (d, d, d, d, K)
-    correctors  (d, K, N+1, ...)   w_j on all grid points, boundary included (None if not asked for). Periodic and
-                                   Dirichlet: the solution for the applied gradient e_j. Neumann: normalised so that
-                                   u_j = y_j + w_j has <grad u_j> = e_j. Of stiffness media (d, d, K, d, N+1, ...): at [i, j]
-                                   the vector field for the gradient d_j u_i = 1, or, where the medium feels strains alone,
-                                   for its symmetric part (uniform traction: without mean rotation).
+    correctors  (d, K, N+1, ...)   w_j on all grid points, boundary included (None if not asked for), of mean zero unless
+                                   zero on the boundary. Periodic and Dirichlet: the solution for the applied gradient
+                                   e_j. Neumann: normalised so that u_j = y_j + w_j has <grad u_j> = e_j. Stiffness media:
+                                   (d, d, K, d, N+1, ...), at [i, j] the vector field for the gradient d_j u_i = 1 or,
+                                   where the medium feels strains alone, for its symmetric part (Neumann: not rotated).
     nodes       (N+1,)             coordinates of the grid points along every axis, in periods, relative to x
     iterations  (K,)               conjugate gradient iterations (the most that any direction took)
     residual    (K,)               preconditioned residual relative to a unit gradient, at the end

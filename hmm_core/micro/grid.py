@@ -18,7 +18,7 @@ Array layouts, for B problems solved together with J right-hand sides each:
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
 
@@ -90,15 +90,6 @@ class _Grid(Transforms):
         """The fields with unit gradients e_1 ... e_L on all grid points: (L, N+1, ...), of m components (L, m, N+1, ...)."""
         y = np.array(np.meshgrid(*[self.edges] * self.dim, indexing="ij"))
         return np.tensordot(self.kinematics, y, axes=1).reshape(-1, *self.components, *y.shape[1:])
-
-    def mean_rotation(self, closed: Array) -> Array | float:
-        """The rigid rotations in fields (B, J, m, N+1, ...) that strains do not see: those of their mean gradients."""
-        if self.fields != "strain":
-            return 0.0
-        slope = replace(self, fields="vector", bc="neumann").gradient(closed).mean(axis=(-2, -1))
-        slope = slope.reshape(*slope.shape[:2], self.dim, self.dim)
-        y = np.array(np.meshgrid(*[self.edges] * self.dim, indexing="ij"))
-        return np.tensordot((slope - slope.swapaxes(2, 3)) / 2, y, axes=1)
 
     @property
     def h(self) -> float:

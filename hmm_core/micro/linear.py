@@ -6,6 +6,7 @@ import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
 from hmm_core.micro.krylov import dot, settle, solve_systems
+from hmm_core.micro.motions import mean_rotation
 from hmm_core.micro.regularised import parabolic
 from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_tensor, respond
 from hmm_core.micro.sample import SYMMETRIC, ellipticity, fields_of, is_symmetric, scaled_time
@@ -77,13 +78,17 @@ def _solve_apart(cell: Any, grid: Any, a: Array, exponent: Array, symmetric: Arr
 
 
 def _closed_correctors(grid: Q1Grid | FourierGrid, w: Array, gradients: Array) -> Array:
-    """On all grid points; for a uniform flux combined so that <grad u_j> = e_j, without mean rotation."""
-    fields = grid.extend(w)
-    if grid.bc != "neumann":
+    """On all grid points, of mean zero unless they vanish on the boundary; for a uniform flux combined so that
+    <grad u_j> = e_j, without mean rotation."""
+    if grid.bc == "dirichlet":
+        return grid.extend(w)
+    axes = tuple(range(-grid.dim, 0))
+    fields = grid.extend(w - (w * grid.nodal_window(grid.length)).sum(axis=axes, keepdims=True))
+    if grid.bc == "periodic":
         return fields
     y = grid.affine()
     fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
-    return fields - grid.mean_rotation(fields)
+    return fields - mean_rotation(grid, fields)
 
 
 def _solve_line(cell: Any, grid: LineGrid, a: Array, correctors: bool) -> Answers:

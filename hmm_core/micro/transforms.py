@@ -129,7 +129,7 @@ class Transforms:
         Each component is inverted for itself; only periodic strains, whose frequencies do not mix, couple them.
         """
         if self.fields == "strain" and self.bc == "periodic":
-            return self._coupled_preconditioner(diagonal)
+            return self._coupled_preconditioner(diagonal, shift)
         dense = self.nodes <= DENSE_TRANSFORM
         half = self.bc == "periodic" and not dense  # the real FFT stores half of the frequencies
         columns = slice(self.nodes // 2 + 1 if half else self.nodes)
@@ -165,12 +165,14 @@ class Transforms:
 
         return dense_transform if dense else fast_transform
 
-    def _coupled_preconditioner(self, diagonal: Array) -> Operator:
+    def _coupled_preconditioner(self, diagonal: Array, shift: float | Array) -> Operator:
         """Periodic strains: one m x m matrix for every frequency."""
         columns = slice(self.nodes // 2 + 1)
         S = self.kinematics
         weights = np.einsum("lmk,bl,lnj->bmnkj", S, diagonal, S)
         symbols = np.tensordot(weights, self.mixed_symbols[..., columns], axes=2)  # (B, m, m, n, ..., n)
+        shift = np.multiply.outer(np.broadcast_to(shift, len(symbols)), self.mass_symbol[..., columns])
+        symbols = symbols + shift[:, None, None] * np.eye(self.dim).reshape(1, self.dim, self.dim, *(1,) * self.dim)
         visible = ~self.invisible[..., columns]
         inverse = np.zeros_like(symbols)
         blocks = np.linalg.inv(np.moveaxis(symbols[..., visible], -1, 1))
