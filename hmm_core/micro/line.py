@@ -29,7 +29,7 @@ class _Line(_Problems):
         return {"r": state["c"][:, :, None, None] - state["j"], "gap": self.G - self._average(state["xi"])}
 
     def energy(self, r: Array, diagonal: Array) -> Array:
-        return np.square(r).mean(axis=(1, 2, 3)) / diagonal[:, 0] * self.cell.grid.length
+        return (r * (r / diagonal[:, :, None, None])).mean(axis=(1, 2, 3)) * self.cell.grid.length
 
     def measure(self, state: Batch) -> Batch:
         balance = self.scales(state)

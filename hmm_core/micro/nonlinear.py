@@ -27,7 +27,7 @@ from hmm_core.micro.problems import _Problems
 from hmm_core.micro.question import refuse_scale
 from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond
 from hmm_core.micro.sample import is_symmetric
-from hmm_core.micro.sampled_law import Batch, SampledLaw
+from hmm_core.micro.sampled_law import HUGE, Batch, SampledLaw
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +94,16 @@ def solve_nonlinear(
     tol : relative accuracy of the flux, and within a factor of ten of its tangent; by default the cell's.
 
     Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
-    the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), that at a unit gradient
-    stands in; where it is infinite at rest, that very close to rest.
+    the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), or the energy of the state
+    below 1e-290, that at a unit gradient stands in; where it is infinite at rest, that very close to rest. A gradient below
+    1e-150 is rest.
 
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind or shape; a law that raises, is not finite at the start (or beyond 1e150) or not elliptic
-        at the solution.
+        Arguments of the wrong kind or shape; an eps that the law's medium is not made for; a law that raises, is not finite at
+        the start, beyond 1e150 there or below 1e-290 at a unit gradient (their squares are no numbers), or not elliptic at
+        the solution.
     ConvergenceError
         Newton's method failed from the given start, from the affine field, and along a path from a linear law to this one.
     """
@@ -116,6 +118,9 @@ def solve_nonlinear(
         raise ValueError(f"{given} for a {cell.dim}D cell; it needs x ({cell.dim}, K), u (K,), grad ({cell.dim}, K)")
     if not all(np.isfinite(value).all() for value in (x, u, grad)):
         raise ValueError("x, u and grad must be finite")
+    if not (np.abs(grad) < HUGE).all():
+        raise ValueError(f"grad={grad[np.abs(grad) >= HUGE][0]:.3g}: beyond {HUGE:.0e} its square is not finite")
+    grad = np.where(np.abs(grad).max(axis=0) > 1 / HUGE, grad, 0.0)
     refuse_scale(flux, eps)
     cell = cell if tol is None else replace(cell, tol=min(max(tol, 1e-13), 0.1))
     kind, parts = _Line if isinstance(cell.grid, LineGrid) else _Cells, []
@@ -262,7 +267,10 @@ class _Cells(_Problems):
         sensitive = bool(state["dj_du"].any())
         if sensitive:  # one more direction: how the micro field follows U
             b = np.concatenate([b, -grid.divergence(state["dj_du"][:, None])], axis=1)
-            strength = (np.square(state["dj_du"]).mean(axis=(2, 3)) / balance["diagonal"]).sum(axis=1, keepdims=True)
+            slope = state["dj_du"]
+            strength = (
+                (slope * (slope / balance["diagonal"][:, :, None, None])).mean(axis=(2, 3)).sum(axis=1, keepdims=True)
+            )
             last = (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength
             target = np.concatenate([target, last], axis=1)
         start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None

@@ -8,7 +8,7 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array
 from hmm_core.micro.newton import _place
 from hmm_core.micro.response import mean_tensor
-from hmm_core.micro.sampled_law import HUGE, LAW, Batch, SampledLaw, _least
+from hmm_core.micro.sampled_law import HUGE, LAW, TINY, Batch, SampledLaw, _least
 
 LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
@@ -58,7 +58,8 @@ class _Problems:
         d, tangent, count = self.cell.dim, state["dj_dxi"], len(self.G)
         trace = d * tangent[:, 0] if tangent.shape[1] == 1 else tangent[:, :: d + 1].sum(axis=1)
         size = np.abs(trace).reshape(count, -1).max(axis=1) / d
-        at_rest = size == 0
+        largest = np.abs(self.G).max(axis=1)
+        at_rest = (size == 0) | ((largest > 0) & (size * largest * largest < TINY))
         if at_rest.any():
             tangent = tangent.copy()
             tangent[at_rest] = self.of(at_rest).law.at_unit_gradient()[:, : tangent.shape[1]]
@@ -74,9 +75,10 @@ class _Problems:
         diagonal = np.einsum("bii->bi", mean)
         strongest = diagonal.max(axis=1)
         harmonic = 1 / ((1 / least).mean(axis=(1, 2)) * strongest)
-        j, xi = (np.einsum("bige,bige->bi", state[n], state[n]) / least[0].size for n in ("j", "xi"))
+        j, xi, D = state["j"], state["xi"], diagonal[:, :, None, None]
+        j, xi = (np.einsum("bige,bige->b", *pair) / least[0].size for pair in ((j, j / D), (xi, xi * D)))
         # What the residual is relative to: the flux itself, for a law near rest may be far stiffer than where it matters.
-        energy = np.maximum((j / diagonal).sum(axis=1), 1e-12 * (diagonal * xi).sum(axis=1)) * self.cell.grid.length**d
+        energy = np.maximum(j, 1e-12 * xi) * self.cell.grid.length**d
         return {
             "tangent": tangent,
             "mean": mean,
@@ -84,7 +86,7 @@ class _Problems:
             "low": np.maximum(low / strongest, LOWEST),
             "harmonic": np.maximum(harmonic, LOWEST),
             "energy": energy,
-            "round_off": ROUND_OFF**2 * (diagonal * xi).sum(axis=1) * self.cell.grid.length**d,
+            "round_off": ROUND_OFF**2 * xi * self.cell.grid.length**d,
             "worst": worst,
         }
 

@@ -14,6 +14,7 @@ from hmm_core.micro.sample import coincide, few_points, smallest_eigenvalue
 Batch = dict[str, Array]  # of B problems: every array has the problem axis first
 
 HUGE = 1e150  # what is larger has no finite square
+TINY = 1e-290  # energies below are lost in their round-off: a state with less is taken for one at rest
 REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is infinite there is evaluated
 LAW = ("j", "dj_du", "dj_dxi")
 
@@ -66,8 +67,13 @@ class SampledLaw:
     def at_unit_gradient(self) -> Array:
         d, count = len(self.x), len(self.u)
         tangent = self(np.full((count, d, *self.shape), 1 / math.sqrt(d)))["dj_dxi"]
-        if not np.isfinite(tangent).all() or not (np.abs(tangent).reshape(count, -1).max(axis=1) > 0).all():
+        size = np.abs(tangent).reshape(count, -1).max(axis=1)
+        if not (size < np.inf).all() or not size.all():
             raise ValueError("dj_dxi vanishes (or is not finite) in a whole cell, at rest and at a unit gradient alike")
+        if not size.min() > TINY:
+            raise ValueError(
+                f"dj_dxi is {size.min():.3g} at a unit gradient, too small for its energy: use another unit for flux"
+            )
         return tangent
 
     def refuse(self, values: Batch) -> None:
