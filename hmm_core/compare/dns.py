@@ -7,6 +7,7 @@ import numpy as np
 
 from hmm_core.closure import ExactClosure
 from hmm_core.macro import Solution, macro_basis, solve_elliptic
+from hmm_core.micro.question import refuse_scale
 from hmm_core.micro.sample import MediumLike
 
 Array = np.ndarray
@@ -29,8 +30,10 @@ def resolve(mesh: Any, element: Any, a: MediumLike, eps: float, source: Any, dir
     It is the macro solver with the oscillating coefficient for a closure. The mesh has to be a good deal finer than
     eps, and this is not checked beyond the obvious.
 
-    Raises ValueError if the elements are larger than eps/2: the answer would look like a solution and not be one.
+    Raises ValueError if the elements are larger than eps/2, or the medium is made for another eps: the answer would look like
+    a solution and not be one.
     """
+    refuse_scale(a, eps)
     coarsest = _longest_edge(mesh)
     if not eps > 0 or coarsest > eps / 2:
         raise ValueError(f"elements of size {coarsest:.3g} cannot resolve eps={eps!r}: they must be at most eps/2")

@@ -82,12 +82,13 @@ class Ensemble:
         """Whether the interval of each entry, widened by the solver's tolerance, covers that of ``tensor``.
 
         ``tensor`` is a number (times I) or (d, d). Entries that do not scatter, such as zeros by symmetry, have an
-        interval of no width; they are still known to ``cell.tol`` only.
+        interval of no width; they are still known only to ``cell.tol``, relative to the diagonal, (A_ii A_jj)^(1/2).
         """
         tensor = np.asarray(tensor, dtype=float)
         tensor = tensor * np.eye(len(self.samples)) if tensor.ndim == 0 else tensor
         lower, upper = self.interval
-        slack = self.cell.tol * np.abs(self.samples).max()
+        root = np.sqrt(np.abs(np.diag(self.mean)))
+        slack = self.cell.tol * np.outer(root, root)
         return (lower - slack <= tensor) & (tensor <= upper + slack)
 
     def first(self, count: int) -> "Ensemble":

@@ -66,7 +66,7 @@ class _Problems:
             size = np.where(at_rest, np.abs(tangent).reshape(count, -1).max(axis=1), size)
         least = tangent[:, 0] if tangent.shape[1] == 1 else _least(tangent, d)
         low, floor = least.reshape(count, -1).min(axis=1), LIFT * size
-        worst = low / size
+        worst = self._worst(tangent, least) if (low < 0).any() else np.zeros(count)
         if (low < floor).any():
             lift = np.maximum(floor[:, None, None] - least, 0.0)
             tangent, least, low = tangent.copy(), least + lift, np.maximum(low, floor)
@@ -90,11 +90,17 @@ class _Problems:
             "worst": worst,
         }
 
+    @staticmethod
+    def _worst(tangent: Array, least: Array) -> Array:
+        """The smallest eigenvalue relative to the tangent at the same point, (B,): a soft phase may not be negative either."""
+        size = np.abs(tangent).max(axis=1)
+        return np.divide(least, size, out=np.zeros_like(least), where=size > 0).reshape(len(least), -1).min(axis=1)
+
     def refuse_non_elliptic(self, balance: Batch) -> None:
         if (balance["worst"] < -1e-6).any():
             k = int(balance["worst"].argmin())
             raise ValueError(
                 f"dj_dxi is not positive (semi)definite everywhere in the cell at x={self.law.place(k)}, u={self.law.u[k]:.6g}, "
-                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size, so the cell "
-                "problem is not elliptic there"
+                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size there, so the "
+                "cell problem is not elliptic"
             )

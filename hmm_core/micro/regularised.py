@@ -47,7 +47,10 @@ def parabolic(
             rate = theta[:, i, :, None] + theta[:, j, None, :]
             gram = modes[:, i].swapaxes(1, 2) @ gram @ modes[:, j] * -np.expm1(-T * rate) / rate
             tensor[:, i, j] -= 2 * np.einsum("bk,bkl,bl->b", first[:, i], gram, first[:, j])
-        change = np.abs(tensor - previous).max(axis=(1, 2)) / np.abs(tensor).max(axis=(1, 2))
+        root = np.sqrt(
+            np.abs(np.einsum("bii->bi", tensor))
+        )  # of the diagonal: weak directions count as much as strong ones
+        change = (np.abs(tensor - previous) / (root[:, :, None] * root[:, None, :])).max(axis=(1, 2))
         if (change < cell.tol).all():
             break
     else:

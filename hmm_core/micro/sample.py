@@ -300,7 +300,7 @@ def smallest_eigenvalue(tensor: Array) -> Array:
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
         small, large = np.minimum(tensor[:, 0, 0], tensor[:, 1, 1]), np.maximum(tensor[:, 0, 0], tensor[:, 1, 1])
         off, half_gap, half_trace = (tensor[:, 0, 1] + tensor[:, 1, 0]) / 2, (large - small) / 2, (large + small) / 2
-        root = np.sqrt(half_gap * half_gap + off * off)
+        root = np.hypot(half_gap, off)
         with np.errstate(all="ignore"):  # determinant by largest one: their difference would lose a small one
             return np.where(large > 0, (small - off * (off / large)) * (large / (half_trace + root)), half_trace - root)
     symmetric = (tensor + tensor.swapaxes(1, 2)) / 2
