@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hmm_core.micro.sample import evaluated
+
 Array = np.ndarray
 
 # Where media that should not depend on x are asked whether they do:
@@ -71,13 +73,19 @@ def refuse_slow_variable(a: Any, dim: int, length: float, centre: float = 0.0) -
     stands within that distance. What cannot be seen: a dependence confined to places between these points (of the size of a
     tenth of the cube), or to a small part of the sampling domain.
     """
-    y = centre + length * (_spread(POINTS, dim) - 0.5)[:, None]
+    y, probes, zero = centre + length * (_spread(POINTS, dim) - 0.5)[:, None], _probes(dim), np.zeros((dim, 1, 1))
     with np.errstate(all="ignore"):
         try:
-            here = np.asarray(a(np.zeros((dim, 1, 1)), y))
+            here, there = (evaluated(a, x, y, sure=True) for x in (zero, probes.T[:, :, None]))
+            if here.shape[1] == there.shape[1] and (there == here).all():
+                return
+        except ValueError:  # it may yet answer for one point after the other
+            pass
+        try:
+            here = np.asarray(a(zero, y))
         except Exception:  # the medium is asked again in earnest, and its error reported there
             return
-        for x in _probes(dim):
+        for x in probes:
             try:
                 there = np.asarray(a(x.reshape(dim, 1, 1), y))
                 same, cause = np.array_equal(here, there, equal_nan=here.dtype.kind == there.dtype.kind == "f"), None
@@ -101,10 +109,11 @@ def warn_of_correlation(a: Any, length: float, stacklevel: int = 3) -> None:
         )
 
 
-def _probes(dim: int) -> Iterator[Array]:
-    yield from _spread(PROBES, dim).T
-    for corner in np.ndindex(*(2,) * dim):
-        yield FAR * (2 * np.array(corner) - 1) * np.sqrt([1, 2, 3][:dim])
+@lru_cache
+def _probes(dim: int) -> Array:
+    """Macro points (N, dim), none of them 0."""
+    corners = np.array([*np.ndindex(*(2,) * dim)])
+    return np.concatenate([_spread(PROBES, dim).T, FAR * (2 * corners - 1) * np.sqrt([1, 2, 3][:dim])])
 
 
 @lru_cache

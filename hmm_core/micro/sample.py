@@ -40,7 +40,7 @@ def sample(a: MediumLike, x: Array, y: Array) -> Array:
         The medium raised, or its answer has the wrong shape or type, is not finite, not positive definite (its symmetric
         part), or varies by more than double precision holds; the message says at which point.
     """
-    field = _evaluated(a, x, y)
+    field = evaluated(a, x, y)
     _parts(field.copy(), x, y)
     return field
 
@@ -50,7 +50,7 @@ def samples(a: MediumLike, x: Array, y: Array, sure: bool = False) -> list[Part]
 
     ``sure``: the medium has already shown that its answers follow the numbers of points.
     """
-    return _parts(_evaluated(a, x, y, sure), x, y)
+    return _parts(evaluated(a, x, y, sure), x, y)
 
 
 def fields_of(c: int, dim: int) -> str:
@@ -86,7 +86,7 @@ def scaled_time(T: float, exponent: Array) -> Array:
 # -- what the medium says -------------------------------------------------------------------------------------------------
 
 
-def _evaluated(a: MediumLike, x: Array, y: Array, sure: bool = False) -> Array:
+def evaluated(a: MediumLike, x: Array, y: Array, sure: bool = False) -> Array:
     """The medium's answer as (K or 1, c, P); the number of its leading axes says scalar, tensor or stiffness."""
     numbers = len(x), x.shape[1], y.shape[2]
     value = _answer(a, x, y)
@@ -296,12 +296,15 @@ def least_pivot(tensor: Array) -> Array:
 
 
 def smallest_eigenvalue(tensor: Array) -> Array:
-    """Of the symmetric parts of tensors (B, L, L, P) of order one: (B, P)."""
+    """Of the symmetric parts of tensors (B, L, L, P): (B, P)."""
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
-        small, large = np.minimum(tensor[:, 0, 0], tensor[:, 1, 1]), np.maximum(tensor[:, 0, 0], tensor[:, 1, 1])
-        off, half_gap, half_trace = (tensor[:, 0, 1] + tensor[:, 1, 0]) / 2, (large - small) / 2, (large + small) / 2
-        root = np.hypot(half_gap, off)
-        with np.errstate(all="ignore"):  # determinant by largest one: their difference would lose a small one
-            return np.where(large > 0, (small - off * (off / large)) * (large / (half_trace + root)), half_trace - root)
+        first, last = tensor[:, 0, 0], tensor[:, 1, 1]
+        off, gap = np.abs(tensor[:, 0, 1] + tensor[:, 1, 0]) / 2, np.abs(first - last) / 2
+        with np.errstate(over="ignore"):
+            root = np.sqrt(gap * gap + off * off)
+        if not 1e-140 < root.max() < 1e140:  # their squares may be no numbers
+            root = np.hypot(gap, off)
+        root = np.maximum(np.maximum(root + gap, off), np.finfo(float).tiny)
+        return np.minimum(first, last) - off * (off / root)  # not the mean less the root: a small one would be lost
     symmetric = (tensor + tensor.swapaxes(1, 2)) / 2
     return np.linalg.eigvalsh(np.moveaxis(symmetric, (1, 2), (-2, -1)))[..., 0]
