@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, Operator, Q1Grid
+from hmm_core.micro.motions import pinned, rigid_motions
 
 PATIENCE = 60  # iterations before a rough problem is handed to a matrix method (the crossover, measured) ...
 SMALL = 2**18  # ... or as many as make this much work, unknowns x iterations: their set-up dwarfs a small cell
@@ -212,17 +213,30 @@ def settle(
 def _multigrid(
     grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Array, tol: float
 ) -> tuple[Array, Array, Array, Array]:
-    """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside."""
+    """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside.
+
+    Classical for scalars; for fields of m components by aggregation, which can be told what moves at no cost.
+    """
     import pyamg
 
-    matrix = grid.matrix(stencil[None])
+    matrix, shape = grid.matrix(stencil[None]), b.shape
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200).aspreconditioner()
-    shape = b.shape
+    if not grid.components:
+        cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200).aspreconditioner()
+        solve = cycle.matvec
+    else:
+        motions, m = rigid_motions(grid), grid.dim
+        by_node = np.arange(matrix.shape[0]).reshape(m, -1).T.ravel()
+        blocks, free = matrix[by_node][:, by_node].tobsr((m, m)), motions.reshape(len(motions), -1)[:, by_node].T
+        cycle = pyamg.smoothed_aggregation_solver(blocks, B=free, smooth="energy", max_coarse=200).aspreconditioner()
+        by_component = np.argsort(by_node)
+
+        def solve(r: Array) -> Array:
+            return cycle.matvec(r[by_node])[by_component]
 
     def precondition(r: Array) -> Array:
-        return np.array([cycle @ column.ravel() for column in r[0]]).reshape(1, *shape)
+        return np.array([solve(column.ravel()) for column in r[0]]).reshape(1, *shape)
 
     def apply(p: Array) -> Array:
         return np.array([matrix @ column.ravel() for column in p[0]]).reshape(1, *shape)
@@ -244,12 +258,17 @@ def _factorise(
     from scipy.sparse.linalg import splu
 
     matrix = grid.matrix(stencil[None]).tocsc()
-    first = 0 if grid.bc == "dirichlet" else 1  # constants are in the kernel: fix the first unknown
-    lu = splu(matrix[first:, first:])
+    held = pinned(grid)  # against rigid motions, which are in the kernel unless a zero-order term resists
+    if (
+        np.abs(matrix.sum(axis=1)).max() > 1e-12 * np.abs(matrix).max()
+    ):  # a term that small is lost on gradients either way
+        held = held[:0]
+    free = np.delete(np.arange(matrix.shape[0]), held)
+    lu = splu(matrix[free][:, free])
 
     def solve(columns: Array) -> Array:
         full = np.zeros((len(columns), matrix.shape[0]))
-        full[:, first:] = lu.solve(np.ascontiguousarray(columns[:, first:].T)).T
+        full[:, free] = lu.solve(np.ascontiguousarray(columns[:, free].T)).T
         return full
 
     flat = b.reshape(len(b), -1)

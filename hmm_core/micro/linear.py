@@ -6,44 +6,59 @@ import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
 from hmm_core.micro.krylov import dot, settle, solve_systems
+from hmm_core.micro.motions import mean_rotation
 from hmm_core.micro.regularised import parabolic
 from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_tensor, respond
-from hmm_core.micro.sample import ellipticity, is_symmetric
+from hmm_core.micro.sample import SYMMETRIC, ellipticity, fields_of, is_symmetric, scaled_time
 
 STIFF = 1e-4  # ellipticity below which round-off is looked for in the energy, where it enters squared: (1e-16 * 1e4)^2
 
-# Tensors (B, L, L), iterations, residual, solver (B,), correctors on all grid points (B, L, [m,] N+1, ...) or None.
+# Tensors (B, d, d), iterations, residual, solver (B,), correctors (B, d, N+1, ...) on all grid points, or None. Of vector
+# fields, tensors (B, d, d, d, d) and correctors (B, d, d, m, N+1, ...): each (d, d) numbers a gradient d_j u_i = 1 by [i, j].
 Answers = tuple[Array, Array, Array, Array, Array | None]
 
 
 def solve_batch(cell: Any, a: Array, exponent: Array, correctors: bool) -> Answers:
     """The answers for B coefficients 2^exponent a, a (B, c, G, E) of order one; the tensors are those of a."""
-    grid = cell.grid_of("vector" if a.shape[1] > cell.dim**2 else "scalar")
+    grid = cell.grid_of(fields_of(a.shape[1], cell.dim))
+    tensor, iterations, residual, solver, w = _in_components(cell, grid, a, exponent, correctors)
+    if grid.components:
+        S = grid.kinematics.reshape(-1, cell.dim**2)  # gradients d_j u_i are S^T times their L components
+        tensor = (S.T @ tensor @ S).reshape(-1, *(cell.dim,) * 4)
+        if w is not None:
+            w = np.einsum("lij,bl...->bij...", grid.kinematics, w)
+    return tensor, iterations, residual, solver, w
+
+
+def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: bool) -> Answers:
+    """The same in the L components of a gradient: tensors (B, L, L), correctors (B, L, [m,] N+1, ...)."""
     if isinstance(grid, LineGrid):
         return _solve_line(cell, grid, a[:, 0], correctors)
-    symmetric = is_symmetric(a)
+    symmetric = is_symmetric(a, min(SYMMETRIC, cell.tol / 10))
     if symmetric.any() and not symmetric.all():
-        return _solve_apart(cell, a, exponent, symmetric, correctors)
+        return _solve_apart(cell, grid, a, exponent, symmetric, correctors)
     symmetric = bool(symmetric[0])
     kind, T = ("elliptic", None) if cell.equation == "elliptic" else cell.equation
     if not symmetric and (kind == "parabolic" or cell.average == "energy"):
         given = f"equation={cell.equation!r}" if kind == "parabolic" else "average='energy'"
         raise ValueError(f"{given} needs a symmetric medium; a(x, y) is not: use equation='elliptic', average='ratio'")
     if kind == "parabolic":
-        return parabolic(cell, grid, a, np.ldexp(1.0, exponent), correctors)
+        return parabolic(cell, grid, a, scaled_time(T, exponent), correctors)
 
     mean = mean_tensor(a, len(grid.kinematics))
     diagonal = np.einsum("bii->bi", mean)
     low, harmonic = ellipticity(a, diagonal)
     stencil, shift = grid.stencil(a), np.zeros(len(a))
     if kind == "zero-order":
-        shift = np.ldexp(1 / T, -exponent)
+        shift = 1 / scaled_time(T, exponent)
         stencil = stencil + np.multiply.outer(shift, grid.mass)
     precondition = grid.preconditioner(diagonal, shift)
     b = -grid.load(fluctuation(a, mean))
     quadratic = is_quadratic(cell, symmetric)
     allowed = allowed_energy(cell, low, harmonic, diagonal, quadratic)  # of the error, (B, L)
-    target = low[:, None] * allowed  # r . P^-1 r bounds the energy of the error once divided by ``low``
+    target = (low / grid.korn(diagonal))[
+        :, None
+    ] * allowed  # r . P^-1 r bounds the energy of the error once divided by this
     w, r, rho, iterations, solver = solve_systems(grid, stencil, precondition, b, target, allowed, symmetric, cell.tol)
     residual = np.sqrt(np.maximum(rho, 0.0) / (diagonal * grid.length**grid.dim)).max(axis=1)  # round-off may be < 0
     if not quadratic or low.min() < STIFF:
@@ -55,20 +70,25 @@ def solve_batch(cell: Any, a: Array, exponent: Array, correctors: bool) -> Answe
     return tensor, iterations.max(axis=1), residual, solver, fields
 
 
-def _solve_apart(cell: Any, a: Array, exponent: Array, symmetric: Array, correctors: bool) -> Answers:
+def _solve_apart(cell: Any, grid: Any, a: Array, exponent: Array, symmetric: Array, correctors: bool) -> Answers:
     """A batch that mixes symmetric coefficients with others, which need another iteration."""
     order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
-    parts = (solve_batch(cell, a[chosen], exponent[chosen], correctors) for chosen in (symmetric, ~symmetric))
+    parts = (_in_components(cell, grid, a[c], exponent[c], correctors) for c in (symmetric, ~symmetric))
     return tuple(None if part[0] is None else np.concatenate(part)[order] for part in zip(*parts, strict=True))
 
 
 def _closed_correctors(grid: Q1Grid | FourierGrid, w: Array, gradients: Array) -> Array:
-    """On all grid points; for a uniform flux combined so that <grad u_j> = e_j."""
-    fields = grid.extend(w)
-    if grid.bc != "neumann":
+    """On all grid points, of mean zero unless they vanish on the boundary; for a uniform flux combined so that
+    <grad u_j> = e_j, without mean rotation."""
+    if grid.bc == "dirichlet":
+        return grid.extend(w)
+    axes = tuple(range(-grid.dim, 0))
+    fields = grid.extend(w - (w * grid.nodal_window(grid.length)).sum(axis=axes, keepdims=True))
+    if grid.bc == "periodic":
         return fields
     y = grid.affine()
-    return np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+    fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+    return fields - mean_rotation(grid, fields)
 
 
 def _solve_line(cell: Any, grid: LineGrid, a: Array, correctors: bool) -> Answers:
@@ -76,7 +96,7 @@ def _solve_line(cell: Any, grid: LineGrid, a: Array, correctors: bool) -> Answer
     inverse = 1 / a
     inner = np.tensordot(inverse, grid.window(cell.size, cell.window), axes=2)
     whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
-    tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole**2}[cell.average]
+    tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole / whole}[cell.average]
     fields = None
     if correctors:
         _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
