@@ -15,7 +15,7 @@ PLAIN = {"cmap": "viridis", "extent": CELL, "origin": "lower"}
 MEDIA = ("disk", "square", "oblique layers", "checkerboard", "Hou–Wu type")
 
 
-def cell_under_load(medium: str = "disk", contrast: float = 10.0, angle: float = 0.0) -> Any:
+def cell_under_load(medium: str = "oblique layers", contrast: float = 10.0, angle: float = 20.0) -> Any:
     """Corrector w . G and flux a(G + grad w) in one period, for a mean gradient G at ``angle`` degrees to y_1.
 
     The thick orange arrow is G, the thin blue one the averaged flux sigma = A G.

@@ -9,6 +9,7 @@ from hmm_course.figures import canvas, field_plot
 from hmm_course.figures.ch05 import BLUE, CONDITIONS, CORNERS, ORANGE, SMOOTH, error_of, wound
 
 N = 8
+FLOOR = 1e-6  # smaller errors are an arrow at the left
 
 
 def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.0, q: int = 2) -> Any:
@@ -32,7 +33,7 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
     if isinstance(q, bool) or q != int(q) or not 0 <= q <= 5:
         raise ValueError(f"q={q!r} must be an integer from 0 to 5")
     whole = size + 2 * buffer
-    error = np.log10(np.maximum(wound(SMOOTH, bc, whole, N, 0.0, tol=1e-6), 1e-5))
+    error = np.log10(np.maximum(wound(SMOOTH, bc, whole, N, 0.0, tol=1e-6), 1e-5))  # shown down to 1e-3
 
     figure, (left, right) = canvas(1, 2, figsize=(9.6, 3.8), width_ratios=(1, 1.2))
     field_plot(
@@ -43,6 +44,7 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
         vmin=-3,
         vmax=0.5,
         cmap="magma",
+        extend="min",
     )
     frame = np.array([0, 1, 1, 0, 0]) * size + buffer
     left.plot(frame, np.roll(frame, -1), color="white", lw=1.2, ls="--")
@@ -51,19 +53,18 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
     for row, other in enumerate(CONDITIONS):
         options = {"n": N, "bc": other, "size": float(size), "buffer": float(buffer), "tol": 1e-5}
         cells = [CellProblem(window=window, **options) for window in ("box", ("smooth", int(q)))]
-        errors = [max(error_of(SMOOTH, cell, CORNERS[:, :1]), 1e-6) for cell in cells]
         strong = 1.0 if other == bc else 0.35
-        right.plot(
-            errors[0], row, "o", ms=9, mfc="none", color=ORANGE, alpha=strong, label="box" if other == bc else None
-        )
-        right.plot(
-            errors[1], row, "D", ms=7, color=BLUE, alpha=strong, label=f"window q = {q}" if other == bc else None
-        )
+        looks = {"box": ("o", 9, "none", ORANGE), f"window q = {q}": ("D", 7, BLUE, BLUE)}
+        for cell, (name, (marker, ms, face, color)) in zip(cells, looks.items(), strict=True):
+            error = error_of(SMOOTH, cell, CORNERS[:, :1])
+            seen = error >= FLOOR
+            style = {"ms": ms, "mfc": face, "color": color, "alpha": strong, "label": name if other == bc else None}
+            right.plot(error if seen else 1.2 * FLOOR, row, marker if seen else "<", ls="", **style)
     right.set(
         xscale="log",
-        xlim=(1e-6, 1),
+        xlim=(FLOOR, 1),
         ylim=(-0.6, 2.6),
-        xlabel="relative error of A",
+        xlabel="relative error of A (arrow: below 10⁻⁶)",
         title=f"{size:g} periods averaged, {whole:g} solved",
     )
     right.set_yticks(range(3), [name.capitalize() for name in CONDITIONS])
