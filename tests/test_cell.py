@@ -237,11 +237,12 @@ def test_array_of_cylinders(fraction, inside, exact, tolerance):
 
 @pytest.mark.parametrize("fraction, exact", ((0.1, 1.2433385), (0.3, 1.8877401)))
 def test_array_of_spheres(fraction, exact):
-    sizes = np.array([32, 40, 48, 56, 64])
+    # How elements cut the surface is erratic: seven small grids tell more than a large one.
+    sizes = np.arange(24, 49, 4)
     values = [hmm.CellProblem(dim=3, n=int(n), tol=1e-5).effective_tensor(ball(fraction, 10.0, 3))[0, 0] for n in sizes]
     _slope, limit = np.polyfit(1 / sizes, values, 1)
-    assert 5e-3 < values[-1] / exact - 1 < 2e-2
-    assert limit == pytest.approx(exact, rel=5e-3)
+    assert 7e-3 < values[-1] / exact - 1 < 2.6e-2
+    assert limit == pytest.approx(exact, rel=3e-3)
 
 
 # -- orders of convergence ------------------------------------------------------------------------------------------

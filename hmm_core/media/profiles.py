@@ -124,8 +124,10 @@ class Diagonal(Profile):
         object.__setattr__(self, "profiles", tuple(self.profiles))
 
     @property
-    def jumps(self) -> tuple[float, ...]:
-        return tuple(sorted({t for b in self.profiles for t in getattr(b, "jumps", ())}))
+    def jumps(self) -> tuple[float, ...] | None:
+        """None where one of the profiles does not say."""
+        known = [getattr(b, "jumps", None) for b in self.profiles]
+        return None if None in known else tuple(sorted({t for places in known for t in places}))
 
     def __call__(self, t: ArrayLike) -> Array:
         a = np.zeros((len(self.profiles), len(self.profiles), *np.shape(t)))
