@@ -14,7 +14,10 @@ import PIL.Image
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from hmm_core import ExactClosure, solve_elliptic
 from hmm_course import demos
+from hmm_course.demos import ch06
+from hmm_course.figures.ch06 import K, factor, grad_u0, graded_source, square, u0
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 DEMOS = {
@@ -100,6 +103,9 @@ def test_sliders_move(first, source, monkeypatch):
             for ax, held in zip(fresh.axes, moved.result.axes, strict=True):
                 ax.set_position(held.get_position(original=True))
             assert np.abs(shown(moved) - drawn(fresh)).max() <= 2, f"another picture for {moved.kwargs}"
+            (left, low), (right, high) = fresh.get_tightbbox().get_points()
+            width, height = fresh.get_size_inches()
+            assert left > 0 and low > 0 and right < width and high < height, f"words are cut for {moved.kwargs}"
 
 
 def test_a_state_that_raises_is_no_silent_picture(caplog):
@@ -118,6 +124,38 @@ def test_a_state_that_raises_is_no_silent_picture(caplog):
     assert moved.result.axes[0].get_xlim() == (0, 4) and (shown(moved) != good).any()
     moved.kwargs_widgets[0].value = 3
     assert (shown(moved) == good).all()
+
+
+def test_labels_that_outgrow_their_place_are_laid_out_anew():
+    def demo(n: int = 3):
+        """An axis up to 10^n."""
+        figure = matplotlib.figure.Figure(layout="constrained")
+        figure.subplots().set(ylim=(0, 10.0**n), ylabel="of a certain size")
+        return figure
+
+    moved = demos.explore(demo, n=("decades n", (1, 5)))
+    left = [moved.result.axes[0].get_position().x0]
+    for value in (4, 5, 1):
+        moved.kwargs_widgets[0].value = value
+        left.append(moved.result.axes[0].get_position().x0)
+        assert (shown(moved)[:, :3] == 255).all()
+    assert left[0] < left[1] < left[2] == left[3]  # the axes stand still where they can
+
+
+def test_the_error_budget_is_measured_as_the_library_measures_it():
+    """The demo's macro problem is linear in the tensor; solutions and norms are those of ``solve_elliptic`` and ``error``."""
+
+    def law(T):
+        return lambda x: T[..., None] * factor(x)
+
+    basis, macro, energy = square(3, degree=2), ch06._macro(3), law(K * np.eye(2))
+    tensors = K * np.eye(2), np.array([[3.0, 0.4], [0.4, 2.5]])
+    u, v = (solve_elliptic(basis, ExactClosure(law(T)), graded_source) for T in tensors)
+    mine = [macro.solve(T) for T in tensors]
+    assert macro.distance(*mine) == pytest.approx(u.error(v, "energy", gradient=v.gradient_at, tensor=energy), rel=1e-9)
+    for own, library in zip(mine, (u, v), strict=True):
+        expected = library.error(u0, "energy", gradient=grad_u0, tensor=energy)
+        assert macro.distance_to_u0(own) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("controls", [{}, {"periods": ("periods", (1, 2)), "element": ("elements", (2, 3))}])

@@ -12,6 +12,8 @@ import numpy as np
 from ipywidgets import HTML, interactive
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 
+RIMS = np.s_[:3], np.s_[-3:], np.s_[:, :3], np.s_[:, -3:]  # of an image; layouts leave 4 pixels
+
 
 def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactive:
     r"""Sliders that move ``demo``, from its defaults on, above one picture that follows them.
@@ -30,9 +32,9 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
     @wraps(demo)  # with its signature, from which the controls take where they start
     def draw(**values: Any) -> Any:
         figure = demo(**values)
-        data = b64encode(frame.png(figure)).decode()
+        png = frame.png(figure) or frame.png(figure := demo(**values))
         # decoded before it is shown, so that nothing flickers
-        picture.value = f'<img decoding="sync" alt="{about}" src="data:image/png;base64,{data}">'
+        picture.value = f'<img decoding="sync" alt="{about}" src="data:image/png;base64,{b64encode(png).decode()}">'
         return figure
 
     moved = interactive(draw, **{name: choices for name, (_, choices) in controls.items()})
@@ -54,14 +56,19 @@ class Frame:
     def __init__(self) -> None:
         self.places: list[Any] = []
         self.kept: dict[tuple[int, str], tuple[Any, ...]] = {}
+        self.fits = True
         self.canvas: Any = None
 
     def png(self, figure: Any) -> bytes:
-        """The figure as a PNG, its axes where those of the first one stood."""
+        """The figure as a PNG, its axes where those of the last one stood.
+
+        Empty if ticks or labels do not fit there: draw the figure anew, and it will be laid out anew.
+        """
         self.canvas = self.canvas or FigureCanvasAgg(figure)  # one for all figures: it remembers the size of words
         self.canvas.figure = figure
         figure.set_canvas(self.canvas)
-        axes, file = figure.axes, BytesIO()
+        axes, file, self.fits = figure.axes, BytesIO(), True
+        engine = figure.get_layout_engine()
         if len(self.places) == len(axes):
             figure.set_layout_engine("none")
             for k, (ax, place) in enumerate(zip(axes, self.places, strict=True)):
@@ -70,6 +77,9 @@ class Frame:
                     axis.draw = self._kept((k, axis.axis_name), axis, axis.draw)
                     axis.get_tightbbox = lambda *_, **__: None  # no title has to make room for it
         self.canvas.print_png(file, pil_kwargs={"compress_level": 1})
+        if engine and not self.fits:
+            self.places = []
+            return b""
         self.places = [ax.get_position(original=True) for ax in axes]
         return file.getvalue()
 
@@ -83,7 +93,9 @@ class Frame:
             if self.kept.get(place, (None,))[0] != shows:
                 alone = RendererAgg(renderer.width, renderer.height, renderer.dpi)
                 draw(alone)
-                self.kept[place] = shows, *_cropped(np.asarray(alone.buffer_rgba())[::-1])
+                image = np.asarray(alone.buffer_rgba())[::-1]
+                self.kept[place] = shows, *_cropped(image)
+                self.fits &= not any(image[rim][..., 3].any() for rim in RIMS)
             gc = renderer.new_gc()
             renderer.draw_image(gc, *self.kept[place][1:])
             gc.restore()
