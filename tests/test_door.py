@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import skfem
 
 import hmm_core as hmm
 from hmm_core import compare, laws, media
@@ -81,7 +82,7 @@ def test_a_material_is_sampled_with_its_own_eps_only(wrap):
     with pytest.raises(ValueError, match=r"only be sampled with eps=0.01"):
         cell.effective_tensor(medium)
     with pytest.raises(ValueError, match=r"eps=0.05.*only be sampled with eps=0.01"):
-        compare.resolve(None, None, medium, 0.05, 1.0)
+        compare.resolve(skfem.MeshTri().refined(6), skfem.ElementTriP1(), medium, 0.05, 1.0)
 
 
 def test_curved_layers_seen_frozen_are_no_material():

@@ -33,10 +33,10 @@ def resolve(mesh: Any, element: Any, a: MediumLike, eps: float, source: Any, dir
     Raises ValueError if the elements are larger than eps/2, or the medium is made for another eps: the answer would look like
     a solution and not be one.
     """
-    refuse_scale(a, eps)
     coarsest = _longest_edge(mesh)
     if not eps > 0 or coarsest > eps / 2:
         raise ValueError(f"elements of size {coarsest:.3g} cannot resolve eps={eps!r}: they must be at most eps/2")
+    refuse_scale(a, eps)
     return solve_elliptic(macro_basis(mesh, element), ExactClosure(Oscillating(a, eps)), source, dirichlet)
 
 
