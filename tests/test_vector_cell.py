@@ -10,9 +10,10 @@ from scipy.linalg import eigh
 
 import hmm_core as hmm
 from hmm_core.micro import krylov
+from hmm_core.micro.ensemble import effective_ensemble
 from hmm_core.micro.grid import FourierGrid, Q1Grid
 from hmm_core.micro.motions import pinned, rigid_motions
-from hmm_core.micro.transforms import KORN
+from hmm_core.micro.transforms import KORN, kinematics
 
 TWO_PI = 2 * np.pi
 BOUNDARIES = ("periodic", "dirichlet", "neumann")
@@ -376,6 +377,51 @@ def test_correctors_have_the_gradient_they_are_named_for_and_give_the_tensor(nam
         np.testing.assert_allclose(inner @ trapezoid @ trapezoid, 0, atol=1e-10)
 
 
+def weighted(weights):
+    """crystal with its strain components scaled, in 2D and in Mandel's notation: as anisotropic as one likes."""
+    S, root = kinematics(2, "strain").reshape(3, 4), np.sqrt(np.array(weights))
+
+    def medium(x, y):
+        M = np.einsum("li,ij...,mj->lm...", S, matrix(crystal(x, y)), S) * (root[:, None] * root)[..., None, None]
+        return np.einsum("li,lm...,mj->ij...", S, M, S).reshape(2, 2, 2, 2, *M.shape[2:])
+
+    return medium
+
+
+@pytest.mark.parametrize("bc", BOUNDARIES)
+@pytest.mark.parametrize("options", ({}, {"buffer": 0.2}))
+@pytest.mark.parametrize("weights", ((1, 1, 1), (1e-4, 1, 1), (1, 1, 1e-4), (1e-3, 1e-3, 1)))
+def test_tolerance_is_the_accuracy_of_every_entry(weights, options, bc):
+    """Relative to the diagonal: preconditioned by components, a residual says less of an anisotropic strain (``korn``)."""
+    fine, loose, close = (
+        mandel(hmm.CellProblem(n=10, bc=bc, tol=tol, **options).effective_tensor(weighted(weights)))
+        for tol in (1e-9, 1e-2, 1e-5)
+    )
+    scale = np.sqrt(np.outer(np.diag(fine), np.diag(fine)))
+    assert np.abs((loose - fine) / scale).max() < 1e-2
+    assert np.abs((close - fine) / scale).max() < 1e-5
+
+
+@pytest.mark.parametrize("dim", (2, 3))
+def test_minor_symmetries_hold_up_to_round_off(dim):
+    """In another basis they are broken by 1e-16, and the medium still feels strains alone; 1e-12 is no round-off."""
+    Q = np.linalg.qr(np.random.default_rng(dim).standard_normal((dim, dim)))[0]
+
+    def turned(x, y):
+        return np.einsum("ai,bj,ck,dl,ijkl...->abcd...", Q, Q, Q, Q, crystal(x, y))
+
+    cell = hmm.CellProblem(dim=dim, n=3)
+    a = turned(None, cell.grid.points[:, None])
+    assert 0 < np.abs(a - a.swapaxes(0, 1)).max() < 1e-14
+    A = cell.effective_tensor(turned)
+    np.testing.assert_array_equal(A, A.swapaxes(0, 1))
+    rotation = np.zeros((dim,) * 4)
+    rotation[0, 1, 0, 1] = rotation[1, 0, 1, 0] = 1.0
+    rotation[0, 1, 1, 0] = rotation[1, 0, 0, 1] = -1.0
+    with pytest.raises(ValueError, match="lacks the minor symmetries"):
+        cell.effective_tensor(lambda x, y: turned(x, y) - 1e-12 * rotation[..., None, None])
+
+
 # -- rough media, batches -------------------------------------------------------------------------------------------------
 
 
@@ -529,6 +575,15 @@ def test_on_a_line_a_stiffness_is_a_number():
     with pytest.raises(ValueError, match="on a line a stiffness is a number"):
         cell.effective_tensor(lambda x, y: (2 + cos(y[0]))[None, None, None, None])
     assert cell.effective_tensor(lambda x, y: np.full((1, 1, 1, 1), 2.0)) == pytest.approx(2.0)  # a constant tensor
+
+
+def test_what_is_made_for_scalars_says_so():
+    class Random:
+        def realisation(self, i):
+            return elastic
+
+    with pytest.raises(ValueError, match=r"samples.shape.*must be \(d, d, N\)"):
+        effective_ensemble(Random(), hmm.CellProblem(n=4), 3)
 
 
 @pytest.mark.parametrize(
