@@ -13,14 +13,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral, Real
 
 import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
 from hmm_core.micro.krylov import ConvergenceError as ConvergenceError
 from hmm_core.micro.linear import solve_batch
-from hmm_core.micro.question import macro_points, places, refuse_scale, refuse_slow_variable, warn_of_correlation
+from hmm_core.micro.question import (
+    macro_points,
+    places,
+    refuse_description,
+    refuse_scale,
+    refuse_slow_variable,
+    warn_of_correlation,
+)
 from hmm_core.micro.regularised import richardson
 from hmm_core.micro.sample import MediumLike, Part, restored, sample, samples
 
@@ -98,73 +104,7 @@ class CellProblem:
     richardson: bool = False
 
     def __post_init__(self) -> None:
-        def choice(name: str, allowed: tuple) -> None:
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
-
-        def number(name: str, low: float, strict: bool) -> None:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise TypeError(f"{name}={value!r} must be a real number, not {type(value).__name__}")
-            if not math.isfinite(value) or value < low or (strict and value == low):
-                raise ValueError(f"{name}={value!r} must be finite and {'>' if strict else '>='} {low}")
-
-        for name in ("dim", "n"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
-        choice("dim", (1, 2, 3))
-        if self.n < 2:
-            raise ValueError(f"n={self.n} elements per period: at least 2 are needed")
-        choice("bc", ("periodic", "dirichlet", "neumann"))
-        number("size", 0, strict=True)
-        if isinstance(self.buffer, Real) and self.buffer < 0:
-            raise ValueError(
-                f"buffer={self.buffer!r} must be >= 0: the averaging domain would reach outside of the solved domain"
-            )
-        number("buffer", 0, strict=False)
-        number("offset", -math.inf, strict=False)
-        if self.window != "box":
-            if not (isinstance(self.window, tuple) and len(self.window) == 2 and self.window[0] == "smooth"):
-                raise ValueError(f'window={self.window!r} is neither "box" nor ("smooth", q)')
-            order = self.window[1]
-            if isinstance(order, bool) or not isinstance(order, Real) or not 0 <= order < 50:
-                raise ValueError(f'window={self.window!r}: the order q in ("smooth", q) must be a number, 0 <= q < 50')
-        choice("average", ("ratio", "flux", "energy"))
-        if self.average == "energy" and self.bc == "neumann":
-            raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
-        choice("scheme", ("q1", "fourier"))
-        number("tol", 0, strict=True)
-        if not 1e-14 <= self.tol < 1:
-            raise ValueError(f"tol={self.tol!r} must lie in [1e-14, 1): double precision reaches no further")
-        if self.scheme == "fourier":
-            for name, wanted in (("bc", "periodic"), ("buffer", 0), ("window", "box")):
-                if getattr(self, name) != wanted:
-                    raise ValueError(f"scheme='fourier' needs {name}={wanted!r}, not {getattr(self, name)!r}")
-            if self.size != round(self.size):
-                raise ValueError(f"scheme='fourier' needs an integer size, not size={self.size!r}: use scheme='q1'")
-        self._check_equation()
-
-    def _check_equation(self) -> None:
-        if self.richardson and not self._is("zero-order"):
-            raise ValueError("richardson=True extrapolates in T: it needs equation=('zero-order', T)")
-        if self.equation == "elliptic":
-            return
-        if not (self._is("zero-order") or self._is("parabolic")) or len(self.equation) != 2:
-            raise ValueError(
-                f"equation={self.equation!r} is not one of 'elliptic', ('zero-order', T), ('parabolic', T)"
-            )
-        T = self.equation[1]
-        if isinstance(T, bool) or not isinstance(T, Real) or not (math.isfinite(T) and T > 0):
-            raise ValueError(f"equation={self.equation!r}: T must be a positive number (periods^2)")
-        if self.scheme == "fourier" or self.bc == "neumann":
-            raise ValueError(f"equation={self.equation!r} needs scheme='q1' and bc='periodic' or 'dirichlet'")
-        if self._is("parabolic") and (self.bc != "dirichlet" or self.average != "ratio"):
-            raise ValueError("equation=('parabolic', T) needs bc='dirichlet', and defines its own average")
-
-    def _is(self, kind: str) -> bool:
-        return isinstance(self.equation, tuple) and self.equation[:1] == (kind,)
+        refuse_description(self)
 
     @property
     def cells(self) -> int:

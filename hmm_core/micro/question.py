@@ -1,10 +1,10 @@
-"""Whether a question to a micro solver makes sense: the macro points, the scales of a medium, and what it may hide."""
+"""Whether a question to a micro solver makes sense: the cell, the macro points, the scales of a medium and what it may hide."""
 
 import math
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,84 @@ Array = np.ndarray
 PROBES = 16  # macro points in the unit cube
 FAR = 37.3  # one in every orthant, at this distance from 0 along the first axis
 POINTS = 24  # micro points, each time
+
+
+# -- the cell ---------------------------------------------------------------------------------------------------------------
+
+
+def refuse_description(cell: Any) -> None:
+    """TypeError or ValueError for a ``CellProblem`` whose arguments are not what its docstring allows."""
+
+    def choice(name: str, allowed: tuple) -> None:
+        value = getattr(cell, name)
+        if value not in allowed:
+            raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
+
+    def number(name: str, low: float, strict: bool) -> None:
+        value = getattr(cell, name)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name}={value!r} must be a real number, not {type(value).__name__}")
+        if not math.isfinite(value) or value < low or (strict and value == low):
+            raise ValueError(f"{name}={value!r} must be finite and {'>' if strict else '>='} {low}")
+
+    for name in ("dim", "n"):
+        value = getattr(cell, name)
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
+    choice("dim", (1, 2, 3))
+    if cell.n < 2:
+        raise ValueError(f"n={cell.n} elements per period: at least 2 are needed")
+    choice("bc", ("periodic", "dirichlet", "neumann"))
+    number("size", 0, strict=True)
+    if isinstance(cell.buffer, Real) and cell.buffer < 0:
+        raise ValueError(
+            f"buffer={cell.buffer!r} must be >= 0: the averaging domain would reach outside of the solved domain"
+        )
+    number("buffer", 0, strict=False)
+    number("offset", -math.inf, strict=False)
+    if cell.window != "box":
+        if not (isinstance(cell.window, tuple) and len(cell.window) == 2 and cell.window[0] == "smooth"):
+            raise ValueError(f'window={cell.window!r} is neither "box" nor ("smooth", q)')
+        order = cell.window[1]
+        if isinstance(order, bool) or not isinstance(order, Real) or not 0 <= order < 50:
+            raise ValueError(f'window={cell.window!r}: the order q in ("smooth", q) must be a number, 0 <= q < 50')
+    choice("average", ("ratio", "flux", "energy"))
+    if cell.average == "energy" and cell.bc == "neumann":
+        raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
+    choice("scheme", ("q1", "fourier"))
+    number("tol", 0, strict=True)
+    if not 1e-14 <= cell.tol < 1:
+        raise ValueError(f"tol={cell.tol!r} must lie in [1e-14, 1): double precision reaches no further")
+    if cell.scheme == "fourier":
+        for name, wanted in (("bc", "periodic"), ("buffer", 0), ("window", "box")):
+            if getattr(cell, name) != wanted:
+                raise ValueError(f"scheme='fourier' needs {name}={wanted!r}, not {getattr(cell, name)!r}")
+        if cell.size != round(cell.size):
+            raise ValueError(f"scheme='fourier' needs an integer size, not size={cell.size!r}: use scheme='q1'")
+    _refuse_equation(cell)
+
+
+def _refuse_equation(cell: Any) -> None:
+    if cell.richardson and not _is(cell, "zero-order"):
+        raise ValueError("richardson=True extrapolates in T: it needs equation=('zero-order', T)")
+    if cell.equation == "elliptic":
+        return
+    if not (_is(cell, "zero-order") or _is(cell, "parabolic")) or len(cell.equation) != 2:
+        raise ValueError(f"equation={cell.equation!r} is not one of 'elliptic', ('zero-order', T), ('parabolic', T)")
+    T = cell.equation[1]
+    if isinstance(T, bool) or not isinstance(T, Real) or not (math.isfinite(T) and T > 0):
+        raise ValueError(f"equation={cell.equation!r}: T must be a positive number (periods^2)")
+    if cell.scheme == "fourier" or cell.bc == "neumann":
+        raise ValueError(f"equation={cell.equation!r} needs scheme='q1' and bc='periodic' or 'dirichlet'")
+    if _is(cell, "parabolic") and (cell.bc != "dirichlet" or cell.average != "ratio"):
+        raise ValueError("equation=('parabolic', T) needs bc='dirichlet', and defines its own average")
+
+
+def _is(cell: Any, kind: str) -> bool:
+    return isinstance(cell.equation, tuple) and cell.equation[:1] == (kind,)
+
+
+# -- where and what it is asked about -----------------------------------------------------------------------------------------
 
 
 def macro_points(x: Any, dim: int) -> tuple[Array, tuple[int, ...]]:

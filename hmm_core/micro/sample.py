@@ -21,9 +21,7 @@ Array = np.ndarray
 # of order one, and the exponents (B,) of the powers of two that these were divided by.
 Part = tuple[Array, Array, Array]
 
-LEAST = (
-    2.0**-1000
-)  # of the largest entry in a sample, what its diagonal may fall to: reciprocals and roots stay numbers
+LEAST = 2.0**-1000  # of the largest entry in a sample: a diagonal that falls below has no reciprocals to count on
 MINOR = 64 * np.finfo(float).eps  # relative to the diagonal: what round-off makes of the minor symmetries
 SYMMETRIC = 1e-10  # the same of symmetry: tangents by differences are no better
 
@@ -282,7 +280,7 @@ def least_pivot(tensor: Array) -> Array:
     Unlike an eigenvalue, a pivot knows its sign where the diagonal spans many orders.
     """
     L = tensor.shape[1]
-    s = {(i, j): (tensor[:, i, j] + tensor[:, j, i]) / 2 for i in range(L) for j in range(i)}
+    s = {(i, j): tensor[:, i, j] / 2 + tensor[:, j, i] / 2 for i in range(L) for j in range(i)}
     s |= {(i, i): tensor[:, i, i] for i in range(L)}
     least = s[0, 0]
     with np.errstate(all="ignore"):  # after a pivot that is not positive, anything may follow
