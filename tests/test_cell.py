@@ -583,6 +583,15 @@ def test_zero_order_term_reaches_the_plain_cell_problem():
         np.testing.assert_allclose(tensors[0], tensors[1], atol=1e-6 if dim > 1 else 5e-2)  # 1D: closed form against Q1
 
 
+@pytest.mark.parametrize("bc", ("periodic", "dirichlet"))
+def test_a_zero_order_term_far_below_the_medium_is_none(bc):
+    """T in periods^2 is 1e100 for a medium of size 1e100: 1/T must not make constants of round-off."""
+    damped = hmm.CellProblem(n=8, bc=bc, tol=1e-10, equation=("zero-order", 1.0))
+    plain = hmm.CellProblem(n=8, bc=bc, tol=1e-10)
+    A = damped.effective_tensor(lambda x, y: 1e100 * hou_wu(x, y))
+    np.testing.assert_allclose(A / 1e100, plain.effective_tensor(hou_wu), rtol=1e-9, atol=1e-9)
+
+
 def test_average_of_energy_equals_that_of_flux_on_the_whole_cell():
     for bc in ("periodic", "dirichlet"):
         energy, flux = (

@@ -90,7 +90,8 @@ class Transforms:
     def preconditioner(self, diagonal: Array, shift: float | Array = 0.0) -> Operator:
         """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, L): r -> T^T L^-1 T r.
 
-        Modes that K0 does not see are left out, which keeps every iterate orthogonal to them. ``shift`` is a number or (B,).
+        Modes that K0 does not see are left out, which keeps every iterate orthogonal to them. Not even a shift brings them in:
+        loads are divergences, and it would make constants of size 1/shift of their round-off. ``shift`` is a number or (B,).
         Each component is inverted for itself; only periodic strains, whose frequencies do not mix, couple them.
         """
         if self.fields == "strain" and self.bc == "periodic":
@@ -102,8 +103,7 @@ class Transforms:
         symbols = np.tensordot(weights, self.symbols[..., columns], axes=1)
         shift = np.reshape(shift, (-1, *(1,) * (symbols.ndim - 1)))
         symbols = symbols + shift * self.mass_symbol[..., columns]
-        visible = ~self.invisible[..., columns] | (shift > 0)
-        inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=visible)
+        inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=~self.invisible[..., columns])
         inverse = inverse.reshape(len(inverse), 1, *self.components, *inverse.shape[2:])
         axes = tuple(range(-self.dim, 0))
 
