@@ -9,6 +9,7 @@ The ``derive_*`` functions (``derivations``) replay the derivations with SymPy, 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -29,6 +30,7 @@ from hmm_core.media.derivations import (
 
 Array = np.ndarray
 Profile = Callable[[float], ArrayLike]
+PROBES = 0.12, 0.47, 0.83  # phases at which profiles show their size
 
 
 # -- checks that media share ----------------------------------------------------------------------------------------
@@ -55,7 +57,7 @@ def fractions_of(fractions: ArrayLike | None, count: int, name: str = "fractions
     return f
 
 
-def as_tensor(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
+def tensor_field(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
     """A scalar field with at most ``points`` axes, or a tensor field (d, d, ...), as a tensor with all its axes."""
     a = np.asarray(a, dtype=float)
     require(np.isfinite(a), name, a, "must be finite")
@@ -74,8 +76,12 @@ def _mean(
     weights: ArrayLike | None,
     transform: Callable[[ArrayLike], Array],
     names: tuple[str, str] = ("values", "weights"),
+    size: Callable[[ArrayLike], Array] | None = None,
 ) -> Array:
-    """<transform(a)> over phases (first axis, with weights) or along a profile (adaptive Gauss-Kronrod quadrature)."""
+    """<transform(a)> over phases (first axis, with weights) or along a profile (adaptive Gauss-Kronrod quadrature).
+
+    Every component is as accurate as its own ``size(a)``, |transform(a)| unless round-off leaves more than that.
+    """
     if not callable(values):
         transformed = np.array([transform(v) for v in values])
         return np.tensordot(fractions_of(weights, len(transformed), names[1]), transformed, axes=1)[()]
@@ -84,13 +90,18 @@ def _mean(
     def integrand(t: float) -> Array:
         return np.asarray(transform(values(t)), dtype=float)
 
-    scale = max(np.abs(integrand(t)).max() for t in (0.12, 0.47, 0.83))
+    sizes = np.max([np.abs((size or transform)(values(t))) for t in PROBES], axis=0)
+    scale = _power_of_two(np.where(sizes > 0, sizes, sizes.max()))
     jumps = getattr(values, "jumps", None) or None
-    mean, error = quad_vec(integrand, 0, 1, epsabs=1e-15 * scale, epsrel=1e-14, norm="max", points=jumps)
-    require(
-        error <= 1e-9 * max(scale, np.abs(mean).max()), names[0], values, f"no integrable profile (error {error:.1e})"
-    )
-    return np.asarray(mean)[()]
+    mean, error = quad_vec(lambda t: integrand(t) / scale, 0, 1, epsabs=1e-15, epsrel=1e-14, norm="max", points=jumps)
+    allowed = 1e-9 * max(1.0, np.abs(mean).max())
+    require(error <= allowed, names[0], values, f"no integrable profile (relative error {error:.1e})")
+    return np.asarray(mean * scale)[()]
+
+
+def _power_of_two(size: ArrayLike) -> Array:
+    """That of the order of ``size``: to divide by it loses nothing."""
+    return np.ldexp(1.0, np.clip(np.frexp(size)[1], -1021, 1021))
 
 
 def _finite(a: ArrayLike) -> Array:
@@ -147,18 +158,21 @@ def laminate(
     require((n.ndim > 0) & (length > 0) & np.isfinite(length), "normal", normal, "must be a finite, non-zero vector")
     n = n / length
     dim, shape = len(n), n.shape[1:]
+    some = [phases(t) for t in PROBES] if callable(phases) else phases
+    unit = _power_of_two(max((np.abs(a).max() for a in some), default=1.0))
 
-    def pieces(a: ArrayLike) -> Array:
-        a = as_tensor(a, dim, len(shape) if callable(phases) else 0)
+    def pieces(a: ArrayLike, size: bool = False) -> Array:
+        a = tensor_field(np.asarray(a) / unit, dim, len(shape) if callable(phases) else 0)
         a = a.reshape(*a.shape, *(1,) * (len(shape) + 2 - a.ndim))
-        p, q = np.einsum("ij...,j...->i...", a, n), np.einsum("i...,ij...->j...", n, a)
-        alpha = positive("phases", (n * p).sum(axis=0))
-        tangential = a - p[:, None] * q / alpha
+        alpha = positive("phases", np.einsum("i...,ij...,j...->...", n, a, n))
+        b, m = (np.abs(a), np.abs(n)) if size else (a, n)
+        p, q = np.einsum("ij...,j...->i...", b, m), np.einsum("i...,ij...->j...", m, b)
+        tangential = b + p[:, None] * q / alpha if size else b - p[:, None] * q / alpha
         return np.concatenate([tangential.reshape(dim * dim, *shape), p / alpha, q / alpha, 1 / alpha[None]])
 
-    mean = _mean(phases, fractions, pieces, ("phases", "fractions"))
+    mean = _mean(phases, fractions, pieces, ("phases", "fractions"), partial(pieces, size=True))
     tangential, (p, q, inverse) = mean[: dim * dim], np.split(mean[dim * dim :], [dim, 2 * dim])
-    return tangential.reshape(dim, dim, *shape) + p[:, None] * q / inverse
+    return unit * (tangential.reshape(dim, dim, *shape) + p[:, None] * q / inverse)
 
 
 def separable(*factors: ArrayLike | Profile) -> Array:

@@ -98,7 +98,7 @@ class Steps(Profile):
         dims = {len(v) for v in values if isinstance(v, tuple)}
         require(len(dims) <= 1, "values", self.values, "must be tensors of the same dimension")
         for dim in dims:
-            values = [_frozen(exact.as_tensor(v, dim)) for v in values]
+            values = [_frozen(exact.tensor_field(v, dim)) for v in values]
         object.__setattr__(self, "values", tuple(values))
         object.__setattr__(self, "fractions", _frozen(exact.fractions_of(self.fractions, len(values))))
 

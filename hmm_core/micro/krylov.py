@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, Operator, Q1Grid
+from hmm_core.micro.motions import pinned, rigid_motions
 
 PATIENCE = 60  # iterations before a rough problem is handed to a matrix method (the crossover, measured) ...
 SMALL = 2**18  # ... or as many as make this much work, unknowns x iterations: their set-up dwarfs a small cell
@@ -178,11 +179,14 @@ def lanczos(apply: Operator, start: Array) -> Iterator[tuple[Array, Array, Array
 
 
 def _multigrid(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Array) -> tuple[Array, ...]:
-    """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside."""
+    """One rough problem, all its directions: the same iteration with an algebraic multigrid cycle (PyAMG) inside.
+
+    Classical for scalars; for fields of m components by aggregation, which can be told what moves at no cost.
+    """
     import pyamg
     from scipy.linalg import lu_factor, lu_solve
 
-    matrix, coarsest = grid.matrix(stencil[None]), []
+    matrix, shape, coarsest = grid.matrix(stencil[None]), b.shape, []
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
 
@@ -195,12 +199,21 @@ def _multigrid(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Ar
             coarsest.append(lu_factor(A))
         return lu_solve(coarsest[0], r)
 
-    coarse = "pinv" if grid.components else solve_coarsest  # several components have several constants
-    cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200, coarse_solver=coarse).aspreconditioner()
-    shape = b.shape
+    if not grid.components:
+        cycle = pyamg.ruge_stuben_solver(matrix, max_coarse=200, coarse_solver=solve_coarsest).aspreconditioner()
+        solve = cycle.matvec
+    else:
+        motions, m = rigid_motions(grid), grid.dim
+        by_node = np.arange(matrix.shape[0]).reshape(m, -1).T.ravel()
+        blocks, free = matrix[by_node][:, by_node].tobsr((m, m)), motions.reshape(len(motions), -1)[:, by_node].T
+        cycle = pyamg.smoothed_aggregation_solver(blocks, B=free, smooth="energy", max_coarse=200).aspreconditioner()
+        by_component = np.argsort(by_node)
+
+        def solve(r: Array) -> Array:
+            return cycle.matvec(r[by_node])[by_component]
 
     def precondition(r: Array) -> Array:
-        return np.array([cycle @ column.ravel() for column in r[0]]).reshape(1, *shape)
+        return np.array([solve(column.ravel()) for column in r[0]]).reshape(1, *shape)
 
     def apply(p: Array) -> Array:
         return np.array([matrix @ column.ravel() for column in p[0]]).reshape(1, *shape)
@@ -214,20 +227,24 @@ def _multigrid(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Ar
 def _factorise(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Array) -> tuple[Array, ...]:
     """One rough problem, all its right-hand sides, by a sparse factorisation (SuperLU).
 
-    Where constants are among the unknowns the first one is set to 0, and a multiple of what it would bring, ``lift`` (1
-    everywhere, unless a zero-order term holds it), makes the sum of each solution 0.
+    Where rigid motions are among the unknowns a few of these are held at 0; what each of them would bring, ``lift``, is then
+    added so that the solution has no rigid motion left (that is right where a zero-order term resists them, too).
     """
     from scipy.sparse.linalg import splu
 
     matrix, flat = grid.matrix(stencil[None]).tocsc(), b.reshape(len(b), -1)
-    first = 0 if grid.bc == "dirichlet" else 1
-    lu = splu(matrix[first:, first:])
-    lift = np.append(1.0, lu.solve(-matrix[1:, 0].toarray()[:, 0])) if first else np.zeros(len(matrix.indptr) - 1)
+    held = pinned(grid)
+    motions = rigid_motions(grid)[: len(held)].reshape(-1, matrix.shape[0])
+    free = np.delete(np.arange(matrix.shape[0]), held)
+    lu = splu(matrix[free][:, free])
+    lift = np.zeros((len(held), matrix.shape[0]))
+    lift[np.arange(len(held)), held] = 1.0
+    lift[:, free] = lu.solve(-matrix[free][:, held].toarray()).T
 
     def solve(rows: Array) -> Array:
         full = np.zeros_like(rows)
-        full[:, first:] = lu.solve(np.ascontiguousarray(rows[:, first:].T)).T
-        return full - np.multiply.outer(full.sum(axis=1) / lift.sum(), lift) if first else full
+        full[:, free] = lu.solve(np.ascontiguousarray(rows[:, free].T)).T
+        return full - np.linalg.solve(motions @ lift.T, motions @ full.T).T @ lift if len(held) else full
 
     w = solve(flat)
     r = flat - (matrix @ w.T).T

@@ -8,44 +8,58 @@ import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Operator, Q1Grid, multiply
 from hmm_core.micro.krylov import ConvergenceError, dot, solve_systems
+from hmm_core.micro.motions import mean_rotation
 from hmm_core.micro.regularised import parabolic
 from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_tensor, respond
-from hmm_core.micro.sample import ellipticity, is_symmetric
+from hmm_core.micro.sample import SYMMETRIC, ellipticity, fields_of, is_symmetric, scaled_time
 
 STIFF = 1e-4  # ellipticity below which round-off is looked for in the energy, where it enters squared: (1e-16 * 1e4)^2
 REFINEMENTS = 5  # after which another one is no help
 
-# Tensors (B, L, L), iterations, residual, solver (B,), correctors on all grid points (B, L, [m,] N+1, ...) or None.
+# Tensors (B, d, d), iterations, residual, solver (B,), correctors (B, d, N+1, ...) on all grid points, or None. Of vector
+# fields, tensors (B, d, d, d, d) and correctors (B, d, d, m, N+1, ...): each (d, d) numbers a gradient d_j u_i = 1 by [i, j].
 Answers = tuple[Array, Array, Array, Array, Array | None]
 
 
 def solve_batch(cell: Any, a: Array, exponent: Array, correctors: bool) -> Answers:
     """The answers for B coefficients 2^exponent a, a (B, c, G, E) of order one; the tensors are those of a."""
-    grid = cell.grid_of("vector" if a.shape[1] > cell.dim**2 else "scalar")
+    grid = cell.grid_of(fields_of(a.shape[1], cell.dim))
+    tensor, iterations, residual, solver, w = _in_components(cell, grid, a, exponent, correctors)
+    if grid.components:
+        S = grid.kinematics.reshape(-1, cell.dim**2)  # gradients d_j u_i are S^T times their L components
+        tensor = (S.T @ tensor @ S).reshape(-1, *(cell.dim,) * 4)
+        if w is not None:
+            w = np.einsum("lij,bl...->bij...", grid.kinematics, w)
+    return tensor, iterations, residual, solver, w
+
+
+def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: bool) -> Answers:
+    """The same in the L components of a gradient: tensors (B, L, L), correctors (B, L, [m,] N+1, ...)."""
     if isinstance(grid, LineGrid):
         return _solve_line(cell, grid, a[:, 0], correctors)
-    symmetric = is_symmetric(a)
+    symmetric = is_symmetric(a, min(SYMMETRIC, cell.tol / 10))
     if symmetric.any() and not symmetric.all():
-        return _solve_apart(cell, a, exponent, symmetric, correctors)
+        return _solve_apart(cell, grid, a, exponent, symmetric, correctors)
     symmetric = bool(symmetric[0])
     kind, T = ("elliptic", None) if cell.equation == "elliptic" else cell.equation
     if not symmetric and (kind == "parabolic" or cell.average == "energy"):
         given = f"equation={cell.equation!r}" if kind == "parabolic" else "average='energy'"
         raise ValueError(f"{given} needs a symmetric medium; a(x, y) is not: use equation='elliptic', average='ratio'")
     if kind == "parabolic":
-        return parabolic(cell, grid, a, np.ldexp(1.0, exponent), correctors)
+        return parabolic(cell, grid, a, scaled_time(T, exponent), correctors)
 
-    shift = np.ldexp(1 / T, -exponent) if kind == "zero-order" else np.zeros(len(a))
+    shift = 1 / scaled_time(T, exponent) if kind == "zero-order" else np.zeros(len(a))
     systems = _Systems(cell, grid, a, shift, symmetric)
     w, r, rho, iterations, solver, left = systems.solve(-grid.load(fluctuation(a, systems.mean)), cell.bc != "neumann")
     volume = grid.length**grid.dim
     residual = np.sqrt(np.maximum(rho, 0.0) / (volume * systems.diagonal)).max(axis=1)  # round-off may be < 0
     tensor, caused = np.empty((2, *systems.mean.shape))
-    doubtful = (systems.low < STIFF) | ~(left <= 1) | np.full(len(a), not systems.quadratic)
-    for chosen, method in ((~doubtful, _accept), (doubtful, _refine)):
-        if chosen.any():
-            w[chosen], tensor[chosen], caused[chosen], more = method(systems.of(chosen), w[chosen], r[chosen])
-            iterations[chosen] += more
+    reached = left <= 1
+    doubtful = (systems.low < STIFF) | ~reached | np.full(len(a), not systems.quadratic)
+    for c, method in ((~doubtful, _accept), (doubtful, _refine)):
+        if c.any():
+            w[c], tensor[c], caused[c], more = method(systems.of(c), w[c], r[c], reached[c])
+            iterations[c] += more
     fields = _closed_correctors(grid, w, caused) if correctors else None
     return tensor, iterations.max(axis=1), residual, solver, fields
 
@@ -81,6 +95,11 @@ class _Systems:
         return self.scales[0]
 
     @cached_property
+    def equivalence(self) -> Array:
+        """The least K/P (B,): r . P^-1 r bounds the energy of the error once divided by it."""
+        return self.low / self.grid.korn(self.diagonal)
+
+    @cached_property
     def stencil(self) -> Array:
         stencil = self.grid.stencil(self.a)
         return stencil + np.multiply.outer(self.shift, self.grid.mass) if self.shift.any() else stencil
@@ -98,12 +117,12 @@ class _Systems:
         return allowed_energy(self.cell, *self.scales, self.mean, self.quadratic, prescribed)
 
     def negligible(self, r: Array, prescribed: bool) -> Array:
-        """Which forces (B, L) cannot do more; r . P^-1 r bounds the energy of the error once divided by ``low``."""
-        return dot(r, self.precondition(r)) <= self.low[:, None] * self.allowed(prescribed)
+        """Which forces (B, L) cannot do more."""
+        return dot(r, self.precondition(r)) <= self.equivalence[:, None] * self.allowed(prescribed)
 
     def solve(self, b: Array, prescribed: bool) -> tuple[Array, ...]:
         allowed, tol = self.allowed(prescribed), self.cell.tol
-        target = self.low[:, None] * allowed
+        target = self.equivalence[:, None] * allowed
         return solve_systems(self.grid, self.stencil, self.precondition, b, target, allowed, self.symmetric, tol)
 
     def forces(self, w: Array, gradient: Array, outer: Array) -> Array:
@@ -120,25 +139,27 @@ class _Systems:
         return respond(self.cell, self.grid, self.a, gradient, self.quadratic, outer)
 
 
-def _accept(systems: _Systems, w: Array, r: Array) -> tuple[Array, Array, Array, int]:
+def _accept(systems: _Systems, w: Array, *_: Array) -> tuple[Array, Array, Array, int]:
     """As ``_refine`` where nothing is in doubt."""
     gradient, j = systems.grid.gradient(w), np.arange(w.shape[1])
     gradient[:, j, j] += 1.0
     return w, *systems.answer(gradient, systems.mean), 0
 
 
-def _refine(systems: _Systems, w: Array, r: Array) -> tuple[Array, Array, Array, Array]:
+def _refine(systems: _Systems, w: Array, r: Array, reached: Array) -> tuple[Array, Array, Array, Array]:
     """w, the tensors, the mean gradients, and the iterations (B, L) it took to refine w until the tensors stand.
 
-    Near round-off an iteration's own residual r keeps falling while the true one does not. The true one is summed from fluxes,
-    which are no larger than what acts on the sample; b - K w is a difference of forces that hold a stiff inclusion together. And
-    what is found is kept beside w, for in a stiff inclusion the digits that make the flux are below the last of w. Fields of a
-    uniform flux J_j are first combined into those of mean gradients e_j, whose errors the tensor does not magnify.
+    Near round-off an iteration's own residual r keeps falling (``reached`` (B,) says whose is small enough) while the true one
+    does not. The true one is summed from fluxes, which are no larger than what acts on the sample; b - K w is a difference of
+    forces that hold a stiff inclusion together. And what is found is kept beside w, for in a stiff inclusion the digits that make
+    the flux are below the last of w. Fields of a uniform flux J_j are first combined into those of mean gradients e_j, whose
+    errors the tensor does not magnify.
 
     Raises ConvergenceError if the tensors do not come to rest.
     """
     grid, cell, outer = systems.grid, systems.cell, systems.mean
     rest, tensor, more = np.zeros_like(w), None, np.zeros(w.shape[:2], dtype=int)
+    moving = np.ones(len(w), dtype=bool)
     for turn in range(REFINEMENTS + 1):
         gradient = total_gradient(grid, w, rest)
         before, (tensor, caused) = tensor, systems.answer(gradient, outer)
@@ -146,12 +167,11 @@ def _refine(systems: _Systems, w: Array, r: Array) -> tuple[Array, Array, Array,
         size = np.sqrt(np.maximum(np.abs(np.einsum("bii->bi", tensor)), np.finfo(float).tiny))
         if turn:
             change = (np.abs(tensor - before) / (size[:, :, None] * size[:, None])).max(axis=(1, 2))
-            moving &= ~(change <= cell.tol / 2)  # far more than what is left
+            moving &= ~(reached & (change <= cell.tol / 2))  # which is far more than what is left
         else:
             mixed = caused * size[:, :, None] / (np.einsum("bii->bi", caused) * size)[:, None] - np.eye(w.shape[1])
-            moving = ~systems.negligible(missing - r, cell.bc != "neumann").all(axis=1) | (
-                np.abs(mixed).max(axis=(1, 2)) > 0.5
-            )
+            moving = ~(reached & systems.negligible(missing - r, cell.bc != "neumann").all(axis=1))
+            moving |= np.abs(mixed).max(axis=(1, 2)) > 0.5
         if not moving.any():
             return w, tensor, caused, more
         tilted = moving & (cell.bc == "neumann") & (np.abs(caused - np.eye(w.shape[1])).max(axis=(1, 2)) > 0.1)
@@ -162,12 +182,13 @@ def _refine(systems: _Systems, w: Array, r: Array) -> tuple[Array, Array, Array,
             rest[tilted], outer[tilted] = 0.0, outer[tilted] @ T
             missing = systems.forces(w, total_gradient(grid, w, rest), outer)
         missing[~moving] = 0.0
-        step, _, _, steps, *_ = systems.solve(missing, True)
+        step, _, rho, steps, _, left = systems.solve(missing, True)
+        reached = (left <= 1) | (rho <= 0.01 * np.abs(dot(step, missing))).all(axis=1)
         w, rest = two_sum(w, rest + step)
         more += steps
     raise ConvergenceError(
-        f"tol={cell.tol} cannot be reached in double precision for this medium: after {REFINEMENTS} refinements the tensor still "
-        f"changes by {change[moving].max():.1e} of itself. Ask for less, or for a lower contrast"
+        f"tol={cell.tol} cannot be reached in double precision for this medium: after {REFINEMENTS} refinements its fields are "
+        f"not settled (the tensor changes by {change[moving].max():.1e} of itself). Ask for less, or for a lower contrast"
     )
 
 
@@ -191,20 +212,25 @@ def two_sum(u: Array, v: Array) -> tuple[Array, Array]:
     return s, (u - (s - t)) + (v - t)
 
 
-def _solve_apart(cell: Any, a: Array, exponent: Array, symmetric: Array, correctors: bool) -> Answers:
+def _solve_apart(cell: Any, grid: Any, a: Array, exponent: Array, symmetric: Array, correctors: bool) -> Answers:
     """A batch that mixes symmetric coefficients with others, which need another iteration."""
     order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
-    parts = (solve_batch(cell, a[chosen], exponent[chosen], correctors) for chosen in (symmetric, ~symmetric))
+    parts = (_in_components(cell, grid, a[c], exponent[c], correctors) for c in (symmetric, ~symmetric))
     return tuple(None if part[0] is None else np.concatenate(part)[order] for part in zip(*parts, strict=True))
 
 
 def _closed_correctors(grid: Q1Grid | FourierGrid, w: Array, gradients: Array) -> Array:
-    """On all grid points; for a uniform flux combined so that <grad u_j> = e_j."""
-    fields = grid.extend(w)
-    if grid.bc != "neumann":
+    """On all grid points, of mean zero unless they vanish on the boundary; for a uniform flux combined so that
+    <grad u_j> = e_j, without mean rotation."""
+    if grid.bc == "dirichlet":
+        return grid.extend(w)
+    axes = tuple(range(-grid.dim, 0))
+    fields = grid.extend(w - (w * grid.nodal_window(grid.length)).sum(axis=axes, keepdims=True))
+    if grid.bc == "periodic":
         return fields
     y = grid.affine()
-    return np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+    fields = np.einsum("bj...,bjk->bk...", fields + y, np.linalg.inv(gradients)) - y
+    return fields - mean_rotation(grid, fields)
 
 
 def _solve_line(cell: Any, grid: LineGrid, a: Array, correctors: bool) -> Answers:
@@ -212,7 +238,7 @@ def _solve_line(cell: Any, grid: LineGrid, a: Array, correctors: bool) -> Answer
     inverse = 1 / a
     inner = np.tensordot(inverse, grid.window(cell.size, cell.window), axes=2)
     whole = np.tensordot(inverse, grid.window(grid.length), axes=2)
-    tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole**2}[cell.average]
+    tensor = {"ratio": 1 / inner, "flux": 1 / whole, "energy": inner / whole / whole}[cell.average]
     fields = None
     if correctors:
         _, weights = np.polynomial.legendre.leggauss(len(grid.reference))
