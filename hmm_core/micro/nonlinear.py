@@ -20,7 +20,7 @@ import numpy as np
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, LineGrid
-from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
+from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
 from hmm_core.micro.newton import _pick, _solve_batch
 from hmm_core.micro.problems import _Problems
@@ -199,8 +199,9 @@ class _Cells(_Problems):
         balance["merit"] = self.merit(state, diagonal)
         balance["symmetric"] = is_symmetric(balance["tangent"])
         quadratic = balance["symmetric"] & is_quadratic(cell, True) & (cell.bc != "neumann")
+        scales = [balance[name] for name in ("low", "harmonic", "mean")]
         shares = [
-            (allowed_energy(cell, balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
+            (allowed_energy(cell, *scales, form, cell.bc != "neumann") / diagonal).min(axis=1)
             for form in (is_quadratic(cell, True), False)
         ]
         # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
@@ -263,7 +264,8 @@ class _Cells(_Problems):
     def _tangent_target(self, balance: Batch, symmetric: bool) -> Array:
         """r . P^-1 r (B, d) that the d directions of the tangent may leave."""
         quadratic = is_quadratic(self.cell, symmetric)
-        allowed = allowed_energy(self.cell, balance["low"], balance["harmonic"], balance["diagonal"], quadratic)
+        scales = [balance[name] for name in ("low", "harmonic", "mean")]
+        allowed = allowed_energy(self.cell, *scales, quadratic, self.cell.bc != "neumann")
         return balance["low"][:, None] * allowed
 
     def _solve(
@@ -272,9 +274,14 @@ class _Cells(_Problems):
         grid = self.cell.grid
         precondition = grid.preconditioner(balance["diagonal"])
         allowed = target / balance["low"][:, None]
-        w, _, _, iterations, _ = solve_systems(
+        w, _, _, iterations, _, left = solve_systems(
             grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
         )
+        if not (left <= 1).all():
+            raise ConvergenceError(
+                f"a linear system of the nonlinear cell problem is too rough for tol={self.cell.tol}: the energy of its error is "
+                f"{left.max():.1e} times what it may be"
+            )
         return w, iterations
 
     def _answer(self, state: Batch, balance: Batch, symmetric: bool) -> Batch:
@@ -296,7 +303,9 @@ class _Cells(_Problems):
             start[target == 0] = 0.0  # a law that does not depend on U here any more
         w, iterations = self._solve(tangent, balance, b, target, symmetric, start)
         quadratic = is_quadratic(cell, symmetric)
-        rates, caused = respond(cell, grid, tangent, w, quadratic, state["dj_du"] if sensitive else None)
+        gradient = grid.gradient(w)
+        gradient[:, np.arange(d), np.arange(d)] += 1.0
+        rates, caused = respond(cell, grid, tangent, gradient, quadratic, mean, state["dj_du"] if sensitive else None)
         flux = self._average(state["j"])
         if quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
             flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / grid.length**d
