@@ -22,10 +22,11 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, LineGrid
 from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
+from hmm_core.micro.linear import STIFF
 from hmm_core.micro.newton import _pick, _solve_batch
 from hmm_core.micro.problems import _Problems
 from hmm_core.micro.question import refuse_scale
-from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond
+from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond, respond_at_nodes
 from hmm_core.micro.sample import is_symmetric
 from hmm_core.micro.sampled_law import HUGE, Batch, SampledLaw
 
@@ -248,7 +249,7 @@ class _Cells(_Problems):
             needed = (relative * balance["low"])[:, None] * balance["diagonal"] * grid.length**d
             loads = 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))
             target = np.concatenate([target, loads], axis=1)
-        w, iterations = self._solve(tangent, balance, b, target, symmetric)
+        w, _, iterations = self._solve(tangent, balance, b, target, symmetric)
         gradient = grid.gradient(w)
         step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap), "xi": gradient[:, 0]}
         if not self.forced:
@@ -270,11 +271,11 @@ class _Cells(_Problems):
 
     def _solve(
         self, tangent: Array, balance: Batch, b: Array, target: Array, symmetric: bool, start: Array | None = None
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, Array]:
         grid = self.cell.grid
         precondition = grid.preconditioner(balance["diagonal"])
         allowed = target / balance["low"][:, None]
-        w, _, _, iterations, _, left = solve_systems(
+        w, r, _, iterations, _, left = solve_systems(
             grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
         )
         if not (left <= 1).all():
@@ -282,7 +283,7 @@ class _Cells(_Problems):
                 f"a linear system of the nonlinear cell problem is too rough for tol={self.cell.tol}: the energy of its error is "
                 f"{left.max():.1e} times what it may be"
             )
-        return w, iterations
+        return w, r, iterations
 
     def _answer(self, state: Batch, balance: Batch, symmetric: bool) -> Batch:
         cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
@@ -301,11 +302,14 @@ class _Cells(_Problems):
         start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
         if start is not None:
             start[target == 0] = 0.0  # a law that does not depend on U here any more
-        w, iterations = self._solve(tangent, balance, b, target, symmetric, start)
-        quadratic = is_quadratic(cell, symmetric)
-        gradient = grid.gradient(w)
-        gradient[:, np.arange(d), np.arange(d)] += 1.0
-        rates, caused = respond(cell, grid, tangent, gradient, quadratic, mean, state["dj_du"] if sensitive else None)
+        w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
+        quadratic, forcing = is_quadratic(cell, symmetric), state["dj_du"] if sensitive else None
+        if quadratic and balance["worst"].min() >= STIFF:
+            rates, caused = respond_at_nodes(cell, grid, mean, b, w, r, forcing)
+        else:
+            gradient = grid.gradient(w)
+            gradient[:, np.arange(d), np.arange(d)] += 1.0
+            rates, caused = respond(cell, grid, tangent, gradient, quadratic, mean, forcing)
         flux = self._average(state["j"])
         if quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
             flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / grid.length**d
