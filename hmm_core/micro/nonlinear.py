@@ -22,9 +22,8 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, LineGrid
 from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
-from hmm_core.micro.linear import STIFF
 from hmm_core.micro.newton import _pick, _solve_batch
-from hmm_core.micro.problems import _Problems
+from hmm_core.micro.problems import LOWEST, _Problems
 from hmm_core.micro.question import refuse_scale
 from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond, respond_at_nodes
 from hmm_core.micro.sample import is_symmetric
@@ -304,7 +303,7 @@ class _Cells(_Problems):
             start[target == 0] = 0.0  # a law that does not depend on U here any more
         w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
         quadratic, forcing = is_quadratic(cell, symmetric), state["dj_du"] if sensitive else None
-        if quadratic and balance["worst"].min() >= STIFF:
+        if quadratic and balance["harmonic"].min() > LOWEST:  # so few digits does it cost
             rates, caused = respond_at_nodes(cell, grid, mean, b, w, r, forcing)
         else:
             gradient = grid.gradient(w)
