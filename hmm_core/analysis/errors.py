@@ -172,15 +172,23 @@ class MacroProblem:
     norm: str
     gradient: Callable | None
     A: Any
+    known: dict[tuple, Array] = field(default_factory=dict)
 
     def effective(self, x: Array) -> Array:
+        """A*(x), (d, d, K); solutions and norms ask for the same points again and again."""
+        key = x.shape, x.tobytes()
+        if key not in self.known:
+            self.known[key] = self._effective(x)
+        return self.known[key]
+
+    def slow_medium(self, x: Array, y: Array) -> Array:
+        return self._effective(x.reshape(len(x), -1)).reshape(len(x), *x.shape)
+
+    def _effective(self, x: Array) -> Array:
         try:
             return as_tensor(self.A(x) if callable(self.A) else self.A, x, "effective")
         except NotImplementedError as error:
             raise ValueError(f"effective=None, and there is no other way to get A*: {error}") from error
-
-    def slow_medium(self, x: Array, y: Array) -> Array:
-        return self.effective(x.reshape(len(x), -1)).reshape(len(x), *x.shape)
 
     def solve(self, tensor: Array) -> Solution:
         return solve_elliptic(self.basis, ExactClosure(Tabulated(tensor)), self.source, **self.conditions)
