@@ -1,6 +1,7 @@
 # Everything runs in .venv, which is built from requirements.lock the first time it is needed. Needs Python >= 3.11 and make.
 PYTHON ?= python3
 LAB_ARGS ?=
+GRADING ?=
 BIN := .venv/bin
 READY := .venv/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -17,7 +18,7 @@ export MKL_NUM_THREADS := 1
 .PHONY: help lab test reproduce lint bench figures notebooks exercises lock clean
 
 help:
-	@echo "make lab        open the course in JupyterLab (LAB_ARGS=... are passed on)"
+	@echo "make lab        open the course in JupyterLab (GRADING=yes: with nbgrader's buttons; LAB_ARGS=... are passed on)"
 	@echo "make test       lint, every test, every notebook against its reference outputs"
 	@echo "make reproduce  rebuild every figure and its data into build/, theory beside measurement"
 	@echo "make bench      time the library against what one would use instead (minutes)"
@@ -37,8 +38,12 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Python 3 (HMM course)"
 	@touch $@
 
+# A learner sees neither JupyterLab's question about news nor nbgrader's buttons: settings in tools/lab, before the user's own.
+SETTINGS := $(CURDIR)/tools/lab/quiet$(if $(GRADING),,:$(CURDIR)/tools/lab/learner)
+
 lab: $(READY)
-	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" $(LAB_ARGS) notebooks/00_start_here.ipynb
+	JUPYTER_CONFIG_PATH="$(SETTINGS)$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@
     tasks      what is compared with what, and the aims
     run        one process per contender, runs in turn, medians
     table      rows, verdicts, JSON, the table in the README
+    redraw     apart from these: how long a reader waits for a slider, in a browser (its text says how)
 
 Measured numbers are in results.json and in the README.
 """

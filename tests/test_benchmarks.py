@@ -1,6 +1,9 @@
 """The contenders of the benchmarks solve the same problems, and verdicts follow from numbers. No test reads the clock."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,3 +115,12 @@ def test_committed_results_name_no_machine():
     results = json.loads((run.HERE / "results.json").read_text(encoding="utf-8"))
     assert set(results) == {"cores", "machine", "system", "clock", "versions", "summary", "rows"}
     assert {row["task"] for row in results["rows"]} == set(tasks())
+
+
+def test_without_a_browser_the_redraw_benchmark_says_what_to_install(tmp_path):
+    script = Path(__file__).parents[1] / "benchmarks" / "redraw.py"
+    run = subprocess.run(
+        [sys.executable, script, "00"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1 and not run.stdout
+    assert run.stderr.startswith("No browser found: install Chromium") and len(run.stderr.splitlines()) == 1

@@ -44,8 +44,8 @@ def drawn(figure):
 def shown(moved):
     """The pixels of the picture below the sliders."""
     (html,) = (child.value for child in moved.children if isinstance(child, ipywidgets.HTML))
-    png = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])
-    return np.asarray(PIL.Image.open(io.BytesIO(png)).convert("RGBA")).astype(int)
+    image = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])
+    return np.asarray(PIL.Image.open(io.BytesIO(image)).convert("RGBA")).astype(int)
 
 
 def slider_cells():
@@ -88,7 +88,10 @@ def test_every_demo_has_its_sliders():
 
 @pytest.mark.parametrize("first, source", slider_cells())
 def test_sliders_move(first, source, monkeypatch):
-    """Move every control to its ends: each time the picture is the figure of that state, pixel by pixel."""
+    """Move every control to its ends: each time the picture is the figure of that state, pixel by pixel.
+
+    The axes may stand as they stood before, with limits as wide as before, but not wider than twice what is needed.
+    """
     demo, moved = made_by(first, source, monkeypatch)
     assert moved.kwargs == {p.name: p.default for p in inspect.signature(demo).parameters.values()}
     for control in moved.kwargs_widgets:
@@ -101,7 +104,10 @@ def test_sliders_move(first, source, monkeypatch):
             fresh = demo(**moved.kwargs)
             fresh.set_layout_engine("none")
             for ax, held in zip(fresh.axes, moved.result.axes, strict=True):
+                for (low, high), (start, end) in ((held.get_xlim(), ax.get_xlim()), (held.get_ylim(), ax.get_ylim())):
+                    assert low <= start and end <= high and high - low <= 2 * (end - start)
                 ax.set_position(held.get_position(original=True))
+                ax.set(xlim=held.get_xlim(), ylim=held.get_ylim())
             assert np.abs(shown(moved) - drawn(fresh)).max() <= 2, f"another picture for {moved.kwargs}"
             (left, low), (right, high) = fresh.get_tightbbox().get_points()
             width, height = fresh.get_size_inches()

@@ -183,6 +183,27 @@ def test_unknown_names_are_refused():
         _ = hmm_core.no_such_name
 
 
+# ------------------------------------------------------------------ the course in JupyterLab
+
+
+@pytest.mark.parametrize("grading", ["", "yes"])
+def test_a_learner_meets_no_news_and_no_grading_buttons(grading, monkeypatch):
+    """What ``make lab`` tells JupyterLab, read as JupyterLab reads it; GRADING=yes switches nbgrader on."""
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.config import get_federated_extensions, get_page_config
+    from jupyterlab_server.settings_utils import _get_overrides
+
+    monkeypatch.delenv("MAKEFLAGS", raising=False)
+    command = ["make", "--dry-run", "--old-file=.venv/.ready", "lab", f"GRADING={grading}"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", re.search(r'JUPYTER_CONFIG_PATH="([^"$]+)', made.stdout)[1])
+    extensions, nbgrader = jupyter_path("labextensions"), "@jupyter/nbgrader"
+    assert nbgrader in get_federated_extensions(extensions)
+    assert (nbgrader in get_page_config(extensions)["disabledExtensions"]) == (not grading)
+    notices = _get_overrides("")[0]["@jupyterlab/apputils-extension:notification"]
+    assert notices == {"fetchNews": "false", "checkForUpdates": False}
+
+
 # ------------------------------------------------------------------ files
 
 

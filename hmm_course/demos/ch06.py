@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import skfem
-from scipy.sparse import csc_matrix
-from scipy.sparse.linalg import spsolve
 
 from hmm_core import CellProblem
 from hmm_course.figures import Array, canvas
@@ -117,27 +115,29 @@ def _limit(medium: str, n: int, *sample: Any) -> Array:
 class _Macro:
     """The macro problem of a law exp(g . x) T: linear in T, so that nothing is assembled when T changes.
 
-    stiffness   ((i, j), int exp(g . x) d_i v d_j u) for every entry of T; inner dofs only, here and below
-    load        int f v
-    energy      int K exp(g . x) grad u . grad v
-    exact       int K exp(g . x) grad u0 . grad v, and |u0|^2, the same with v = u0
+    stiffness   (2, 2, J, J)  int exp(g . x) d_i v d_j u for every entry of T; the J inner dofs only, here and below
+    load        (J,)          int f v
+    energy      (J, J)        int K exp(g . x) grad u . grad v
+    exact       (J,), ()      int K exp(g . x) grad u0 . grad v, and the same with v = u0
     """
 
-    stiffness: tuple[tuple[tuple[int, int], csc_matrix], ...]
+    stiffness: Array
     load: Array
-    energy: csc_matrix
+    energy: Array
     exact: tuple[Array, float]
 
     def solve(self, T: Array) -> Array:
-        return spsolve(sum(T[entry] * part for entry, part in self.stiffness), self.load)
+        """Inner dofs of U."""
+        return np.linalg.solve(np.tensordot(T, self.stiffness), self.load)
 
     def distance(self, u: Array, v: Array) -> float:
         """|u - v| in the energy norm."""
-        return float(np.sqrt((u - v) @ (self.energy @ (u - v))))
+        return float(np.sqrt((u - v) @ self.energy @ (u - v)))
 
     def distance_to_u0(self, u: Array) -> float:
+        """|u - u0| in the energy norm."""
         mixed, square = self.exact
-        return float(np.sqrt(u @ (self.energy @ u) - 2 * u @ mixed + square))
+        return float(np.sqrt(u @ self.energy @ u - 2 * u @ mixed + square))
 
 
 @lru_cache(maxsize=12)
@@ -147,16 +147,15 @@ def _macro(N: int) -> _Macro:
     rich, richer = (skfem.Basis(basis.mesh, basis.elem, intorder=order) for order in (6, 8))
     inner = basis.complement_dofs(basis.get_dofs())
 
-    def entry(basis: skfem.CellBasis, i: int, j: int) -> csc_matrix:
-        form = skfem.BilinearForm(lambda u, v, w: factor(w.x) * v.grad[i] * u.grad[j])
-        return csc_matrix(form.assemble(basis)[inner][:, inner])
+    def entries(basis: skfem.CellBasis) -> Array:
+        forms = [
+            [skfem.BilinearForm(lambda u, v, w, i=i, j=j: factor(w.x) * v.grad[i] * u.grad[j]) for j in range(2)]
+            for i in range(2)
+        ]
+        return np.array([[form.assemble(basis).toarray()[np.ix_(inner, inner)] for form in row] for row in forms])
 
     load = skfem.LinearForm(lambda v, w: graded_source(w.x) * v).assemble(rich)
     mixed = skfem.LinearForm(lambda v, w: K * factor(w.x) * (grad_u0(w.x) * v.grad).sum(axis=0)).assemble(richer)
     size = skfem.Functional(lambda w: K * factor(w.x) * (grad_u0(w.x) ** 2).sum(axis=0)).assemble(richer)
-    return _Macro(
-        tuple(((i, j), entry(basis, i, j)) for i in range(2) for j in range(2)),
-        load[inner],
-        K * (entry(richer, 0, 0) + entry(richer, 1, 1)),
-        (mixed[inner], float(size)),
-    )
+    energy = K * np.trace(entries(richer))
+    return _Macro(entries(basis), load[inner], energy, (mixed[inner], float(size)))

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, interactive
+from ipywidgets import HTML, FloatSlider, interactive
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 
 RIMS = np.s_[:3], np.s_[-3:], np.s_[:, :3], np.s_[:, -3:]  # of an image; layouts leave 4 pixels
@@ -32,9 +32,10 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
     @wraps(demo)  # with its signature, from which the controls take where they start
     def draw(**values: Any) -> Any:
         figure = demo(**values)
-        png = frame.png(figure) or frame.png(figure := demo(**values))
+        image = frame.draw(figure) or frame.draw(figure := demo(**values))
+        source = f"data:image/webp;base64,{b64encode(image).decode()}"
         # decoded before it is shown, so that nothing flickers
-        picture.value = f'<img decoding="sync" alt="{about}" src="data:image/png;base64,{b64encode(png).decode()}">'
+        picture.value = f'<img decoding="sync" style="max-width: 100%" alt="{about}" src="{source}">'
         return figure
 
     moved = interactive(draw, **{name: choices for name, (_, choices) in controls.items()})
@@ -42,46 +43,58 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
     for name, control in zip(parameters, inputs, strict=True):
         control.description = controls[name][0]
         control.style.description_width, control.layout.width = "22em", "46em"
+        if isinstance(control, FloatSlider):
+            control.readout_format = ".4g"  # 3.625, not 3.63
     moved.children = *inputs, picture, messages
     return moved
 
 
 class Frame:
-    """What stays from picture to picture: where the axes stand, and ticks and labels that show the same as before.
+    """What stays from picture to picture: where the axes stand, the limits that a demo leaves open, as long as half of them
+    is used, and ticks and labels that show the same as before.
 
     Three quarters of the time that a figure takes to draw is spent on its layout, ticks and labels. (A coarser picture
     while dragging would not help: they cost the same at every resolution.)
     """
 
     def __init__(self) -> None:
-        self.places: list[Any] = []
+        self.places: list[tuple[Any, ...]] = []  # of every axes: position, and the limits of x and y
         self.kept: dict[tuple[int, str], tuple[Any, ...]] = {}
         self.fits = True
         self.canvas: Any = None
+        self.alone: Any = None
 
-    def png(self, figure: Any) -> bytes:
-        """The figure as a PNG, its axes where those of the last one stood.
+    def draw(self, figure: Any) -> bytes:
+        """The figure as a WebP image, without loss, its axes where those of the last one stood.
 
         Empty if ticks or labels do not fit there: draw the figure anew, and it will be laid out anew.
         """
-        self.canvas = self.canvas or FigureCanvasAgg(figure)  # one for all figures: it remembers the size of words
+        if not self.canvas:  # one for all figures: it remembers the size of words
+            self.canvas = FigureCanvasAgg(figure)
+            self.alone = RendererAgg(*self.canvas.get_width_height(), figure.dpi)
         self.canvas.figure = figure
         figure.set_canvas(self.canvas)
-        axes, file, self.fits = figure.axes, BytesIO(), True
-        engine = figure.get_layout_engine()
-        if len(self.places) == len(axes):
+        file, self.fits, engine = BytesIO(), True, figure.get_layout_engine()
+        if len(self.places) == len(figure.axes):
             figure.set_layout_engine("none")
-            for k, (ax, place) in enumerate(zip(axes, self.places, strict=True)):
-                ax.set_position(place)
-                for axis in (ax.xaxis, ax.yaxis):
-                    axis.draw = self._kept((k, axis.axis_name), axis, axis.draw)
-                    axis.get_tightbbox = lambda *_, **__: None  # no title has to make room for it
-        self.canvas.print_png(file, pil_kwargs={"compress_level": 1})
+            for k, (ax, place) in enumerate(zip(figure.axes, self.places, strict=True)):
+                self._hold(k, ax, *place)
+        self.canvas.print_webp(file, pil_kwargs={"lossless": True, "quality": 0, "method": 0})  # fast
         if engine and not self.fits:
             self.places = []
             return b""
-        self.places = [ax.get_position(original=True) for ax in axes]
+        self.places = [(ax.get_position(original=True), ax.get_xlim(), ax.get_ylim()) for ax in figure.axes]
         return file.getvalue()
+
+    def _hold(self, k: int, ax: Any, position: Any, *limits: tuple[float, float]) -> None:
+        ax.set_position(position)
+        for axis, (low, high) in zip((ax.xaxis, ax.yaxis), limits, strict=True):
+            start, end = axis.get_view_interval()
+            open_limits = getattr(ax, f"get_autoscale{axis.axis_name}_on")() and not ax.images
+            if open_limits and low <= start and end <= high and 2 * (end - start) >= high - low:
+                axis.set_view_interval(low, high, ignore=True)
+            axis.draw = self._kept((k, axis.axis_name), axis, axis.draw)
+            axis.get_tightbbox = lambda *_, **__: None  # no title has to make room for it
 
     def _kept(self, place: tuple[int, str], axis: Any, draw: Callable[[Any], None]) -> Callable[[Any], None]:
         """Draws an axis as the image that is kept of it; first makes a new one if it shows something else by now."""
@@ -91,9 +104,9 @@ class Frame:
             words = axis.get_label_text(), *axis.get_major_formatter().format_ticks(ticks)
             shows = axis.axes.bbox.bounds, *axis.get_view_interval(), axis.get_scale(), *ticks, *words
             if self.kept.get(place, (None,))[0] != shows:
-                alone = RendererAgg(renderer.width, renderer.height, renderer.dpi)
-                draw(alone)
-                image = np.asarray(alone.buffer_rgba())[::-1]
+                self.alone.clear()
+                draw(self.alone)
+                image = np.asarray(self.alone.buffer_rgba())[::-1]
                 self.kept[place] = shows, *_cropped(image)
                 self.fits &= not any(image[rim][..., 3].any() for rim in RIMS)
             gc = renderer.new_gc()
