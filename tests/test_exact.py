@@ -193,6 +193,24 @@ def test_references_9_10_11_checkerboards():
     assert exact.tilings_mean(1, k) == pytest.approx((formula + 4 * k / (1 + k) + 2 * np.sqrt(k)) / 16, rel=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "ten", "perfect"),
+    [
+        (0.1, 1.17822179562, 1.22222977382),
+        (0.3, 1.65203601108, 1.86018830652),
+        (0.5, 2.41546738019, 3.08019782619),
+        (0.7, 4.06170739857, 7.43270932874),
+    ],
+)
+def test_reference_15_square_array_of_cylinders(fraction, ten, perfect):
+    assert exact.cylinders(fraction, 10) == pytest.approx(ten, abs=1e-11)
+    assert exact.cylinders(fraction, 1e14) == pytest.approx(perfect, abs=1e-11)
+    assert exact.cylinders(fraction, 10) * exact.cylinders(fraction, 0.1) == pytest.approx(1, rel=1e-13)  # duality
+    assert exact.cylinders(fraction, 1) == 1
+    low, high = exact.hashin_shtrikman_bounds(1, 10, fraction)
+    assert low < ten < high
+
+
 @given(conductivity, conductivity, conductivity, conductivity)
 def test_four_phase_checkerboard_contains_its_limits(a, b, c, d):
     general = exact.checkerboard4(a, b, c, d)
@@ -327,6 +345,8 @@ def test_derived_separable():
         (lambda: exact.checkerboard(0, 1), "k1"),
         (lambda: exact.checkerboard4(1, 2, -3, 4), "c="),
         (lambda: exact.obnosov(1, np.nan), "inclusion"),
+        (lambda: exact.cylinders(0.8, 10), "fraction"),
+        (lambda: exact.cylinders(0.2, -1), "inside"),
         (lambda: exact.hashin_shtrikman_bounds(1, 2, 1.5), "fraction"),
         (lambda: exact.hashin_shtrikman_bounds(1, 2, 0.5, 4), "dim"),
         (lambda: exact.cosine_cell(0), "size"),

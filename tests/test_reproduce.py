@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hmm_course import figures
+from hmm_course.figures.rates import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -42,7 +43,7 @@ def workshop(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "FIGURES", {"99-test": ("", "", "")})
     monkeypatch.setattr(figures, "load", lambda name: (made_data, made))
     monkeypatch.setattr(
-        reproduce, "RATES", {"99-test": lambda d: [("error", 2.0, figures.fit_rate(d["h"], d["error"]), 0.1)]}
+        reproduce, "RATES", {"99-test": lambda d: [Row("error", 2.0, figures.fit_rate(d["h"], d["error"]), 0.1)]}
     )
     monkeypatch.setattr(sys, "argv", ["reproduce"])
     return tmp_path
@@ -55,7 +56,7 @@ def test_pictures_tables_and_verdicts(workshop, capsys):
     np.testing.assert_allclose(table, 3 * np.array([0.5, 0.25, 0.125]) ** 2)
     said = capsys.readouterr().out
     row = next(line for line in said.splitlines() if line.startswith("99-test") and " error " in line)
-    assert row.split()[-3:] == ["2", "2.00", "ok"] and "2 comparisons, 0 not as expected" in said
+    assert row.split()[-4:] == ["2", "theory", "2.00", "ok"] and "2 comparisons, 0 not as expected" in said
 
 
 def test_started_again_it_goes_on_with_what_is_missing(workshop, monkeypatch):
@@ -74,7 +75,7 @@ def test_started_again_it_goes_on_with_what_is_missing(workshop, monkeypatch):
 
 
 def test_what_differs_or_has_another_slope_fails(workshop, monkeypatch, capsys):
-    monkeypatch.setattr(reproduce, "RATES", {"99-test": lambda d: [("error", 1.0, 2.0, 0.5)]})
+    monkeypatch.setattr(reproduce, "RATES", {"99-test": lambda d: [Row("error", 1.0, 2.0, 0.5)]})
     data = made_data()
     data["error"][1] *= 1.001
     np.savez(workshop / "reference" / "99-test.npz", **data)

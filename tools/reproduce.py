@@ -1,4 +1,4 @@
-"""Rebuild every figure of the course and its data, compare with the reference, and print theory beside measurement.
+"""Rebuild every figure of the course and its data, compare with the reference, and print expectation beside measurement.
 
 python tools/reproduce.py [--fresh] [name ...] writes build/figures/<name>.pdf and .png and build/data/<name>/<array>.csv.
 Interrupted, it goes on with what is missing; figures made by an older state of the library are made again.
@@ -37,9 +37,9 @@ def main() -> int:
     rows = [
         (name, *row) for name in names for row in json.loads((BUILD / "data" / name / "done.json").read_text())["rows"]
     ]
-    print(f"\n{'figure':26s} {'quantity':52s} {'theory':>8s} {'measured':>9s}  verdict")
-    for name, quantity, theory, measured, verdict in rows:
-        print(f"{name:26s} {quantity:52s} {theory:>8s} {measured:>9s}  {verdict}")
+    print(f"\n{'figure':26s} {'quantity':56s} {'expected':>8s} {'from':9s} {'measured':>8s}  verdict")
+    for name, quantity, expected, source, measured, verdict in rows:
+        print(f"{name:26s} {quantity:56s} {expected:>8s} {source:9s} {measured:>8s}  {verdict}")
     bad = sum(row[-1] != "ok" for row in rows)
     print(
         f"\n{len(rows)} comparisons, {bad} not as expected; figures in {BUILD.name}/figures, data in {BUILD.name}/data"
@@ -47,8 +47,8 @@ def main() -> int:
     return bad > 0
 
 
-def make(name: str) -> list[tuple[str, str, str, str]]:
-    """Compute, write and draw one figure; rows (quantity, theory, measured, verdict)."""
+def make(name: str) -> list[tuple[str, str, str, str, str]]:
+    """Compute, write and draw one figure; rows (quantity, expected, from where, measured, verdict)."""
     compute, draw = figures.load(name)
     data = compute()
     folder = BUILD / "data" / name
@@ -62,10 +62,10 @@ def make(name: str) -> list[tuple[str, str, str, str]]:
     picture = draw(data)
     for suffix in ("pdf", "png"):
         picture.savefig(BUILD / "figures" / f"{name}.{suffix}")
-    rows = [("largest distance to the reference data", "0", *against_reference(name, data))]
-    for quantity, theory, measured, tolerance in RATES.get(name, lambda data: [])(data):
-        verdict = "ok" if abs(measured - theory) <= tolerance else f"off by more than {tolerance:g}"
-        rows.append((quantity, f"{theory:g}", f"{measured:.2f}", verdict))
+    rows = [("largest distance to the reference data", "0", "reference", *against_reference(name, data))]
+    for row in RATES.get(name, lambda data: [])(data):
+        verdict = "ok" if abs(row.measured - row.expected) <= row.tolerance else f"off by more than {row.tolerance:g}"
+        rows.append((row.quantity, f"{row.expected:.4g}", row.source, f"{row.measured:.2f}", verdict))
     return rows
 
 
@@ -84,8 +84,8 @@ def against_reference(name: str, data: figures.Data) -> tuple[str, str]:
 
 
 def library_state() -> str:
-    """A fingerprint of the code that the figures are made by."""
-    sources = sorted((ROOT / "hmm_core").rglob("*.py"))
+    """A fingerprint of the code that the figures are made by: the library's and the figures' own."""
+    sources = sorted([*(ROOT / "hmm_core").rglob("*.py"), *(ROOT / "hmm_course" / "figures").rglob("*.py")])
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad_vec
-from scipy.special import gamma, jv, sici
+from scipy.special import binom, gamma, jv, sici
 
 from hmm_core.media.derivations import (
     derive_harmonic_mean as derive_harmonic_mean,
@@ -206,6 +206,33 @@ def obnosov(matrix: ArrayLike, inclusion: ArrayLike) -> Array:
 def tilings_mean(k1: float, k2: float) -> float:
     """Arithmetic mean of A*_11 over the 16 periodic tilings of 2 x 2 tiles, each k1 or k2 with probability 1/2."""
     return float(np.mean([checkerboard4(*tiles)[0, 0] for tiles in product((k1, k2), repeat=4)]))
+
+
+def cylinders(fraction: float, inside: float, terms: int = 40) -> float:
+    r"""Square array of cylinders of conductivity ``inside`` in a matrix of 1, by Rayleigh's series. Isotropic.
+
+    Outside a cylinder of radius r, u = Re sum over odd n of (A_n z^n + B_n z^-n). Its jump asks for A_n = -B_n/(b r^2n) with
+    b = (inside - 1)/(inside + 1), the other cylinders for A_n = 1_{n=1} - sum_m binom(n+m-1, n) S_{n+m} B_m, where S_k is the
+    sum of w^-k over the lattice, zero unless 4 divides k, and S_2 = pi. Then A* = 1 - 2 pi B_1, to about 1e-10 for fractions
+    up to 0.7. Perrins, McKenzie and McPhedran, Proc. R. Soc. Lond. A 369, 207 (1979), doi:10.1098/rspa.1979.0160.
+    """
+    inside = float(positive("inside", inside))
+    require(0 < fraction < np.pi / 4, "fraction", fraction, "must lie between 0 and pi/4, where cylinders touch")
+    if inside == 1:
+        return 1.0
+    n = np.arange(1, 2 * terms, 2)
+    c = np.zeros(2 * terms)  # (2k - 1) S_2k by Weierstrass' recursion
+    c[2] = 3 * gamma(0.25) ** 8 / (960 * np.pi**2)
+    for k in range(4, len(c)):
+        c[k] = 3 * c[2 : k - 1] @ c[k - 2 : 1 : -1] / ((2 * k + 1) * (k - 3))
+    c[1] = np.pi
+    half = (n[:, None] + n) // 2
+    r = np.sqrt(fraction / np.pi)
+    field = (
+        binom(n[:, None] + n - 1, n[:, None]) * c[half] / (2 * half - 1) * r ** (n[:, None] + n)
+    )  # acts on B_m / r^m
+    b = (inside - 1) / (inside + 1)
+    return float(1 + 2 * np.pi * r**2 * np.linalg.inv(np.eye(terms) / b - field)[0, 0])
 
 
 # -- bounds ---------------------------------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "05-zero-order": ("ch05", "zero_order_data", "zero_order"),
     "05-parabolic": ("ch05", "parabolic_data", "parabolic"),
     "05-which": ("ch05", "which_data", "which"),
+    "05-faint-field": ("ch05_window", "faint_data", "faint"),
+    "05-window-end": ("ch05_window", "window_end_data", "window_end"),
     "05-long-resonance": ("ch05", "long_resonance_data", "long_resonance"),
     "06-ladder": ("ch06", "ladder_data", "ladder"),
     "06-macro": ("ch06", "macro_data", "macro"),
@@ -116,9 +118,10 @@ def rate_plot(ax: Any, x: Array, error: Array, label: str, expected: float | Non
 
 
 def field_plot(ax: Any, field: Array, extent: tuple[float, float, float, float], title: str = "", **style: Any) -> Any:
-    """A field on a square grid, first axis = x_1, as an image with equal axes and a colour bar."""
+    """A field on a square grid, first axis = x_1, as an image with equal axes and a colour bar; ``extend`` as of that."""
+    extend = style.pop("extend", "neither")
     image = ax.imshow(np.asarray(field).T, extent=extent, origin="lower", **style)
-    ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8, extend=extend)
     ax.set_title(title)
     ax.grid(False)
     return image
