@@ -19,6 +19,7 @@ CELLS = {
 }
 
 
+@lru_cache(maxsize=64)
 def _solve(elements: int, strength: float, closure: str) -> Solution:
     line = np.linspace(0, 1, elements + 1)
     basis = macro_basis(skfem.MeshTri.init_tensor(line, line), skfem.ElementTriP1())

@@ -15,7 +15,7 @@ PLAIN = {"cmap": "viridis", "extent": CELL, "origin": "lower"}
 MEDIA = ("disk", "square", "oblique layers", "checkerboard", "Hou–Wu type")
 
 
-def cell_under_load(medium: str = "disk", contrast: float = 10.0, angle: float = 0.0) -> Any:
+def cell_under_load(medium: str = "oblique layers", contrast: float = 10.0, angle: float = 20.0) -> Any:
     """Corrector w . G and flux a(G + grad w) in one period, for a mean gradient G at ``angle`` degrees to y_1.
 
     The thick orange arrow is G, the thin blue one the averaged flux sigma = A G.
@@ -31,7 +31,7 @@ def cell_under_load(medium: str = "disk", contrast: float = 10.0, angle: float =
     A = fields["tensor"].round(6) + 0.0  # no -0.0000 in a title
     sigma = (A @ G).round(6) + 0.0
     figure, axes = canvas(1, 3, figsize=(9.6, 3.5), layout="none")
-    figure.subplots_adjust(left=0.065, right=0.99, bottom=0.12, top=0.86, wspace=0.18)
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.13, top=0.86, wspace=0.18)
     axes[0].imshow(fields["a"].T, **PLAIN)
     axes[0].set_title(f"$a$, between {fields['a'].min():.3g} and {fields['a'].max():.3g}")
     limit = max(np.abs(w).max(), 1e-12)

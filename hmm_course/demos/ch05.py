@@ -1,14 +1,28 @@
 """Demo of chapter 05: what you tell the edge, how large a sample you cut, how you average."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from hmm_core import CellProblem
-from hmm_course.figures import canvas, field_plot
+from hmm_course.figures import Array, canvas, field_plot
 from hmm_course.figures.ch05 import BLUE, CONDITIONS, CORNERS, ORANGE, SMOOTH, error_of, wound
 
 N = 8
+
+
+@lru_cache(maxsize=256)
+def _field(bc: str, size: float) -> Array:
+    """log10 of the error of grad w on a sample of that size."""
+    return np.log10(np.maximum(wound(SMOOTH, bc, size, N, 0.0, tol=1e-6), 1e-5))
+
+
+@lru_cache(maxsize=1024)
+def _error(bc: str, size: float, buffer: float, window: str | tuple[str, int]) -> float:
+    """Relative error of A."""
+    cell = CellProblem(n=N, bc=bc, size=size, buffer=buffer, window=window, tol=1e-5)
+    return max(error_of(SMOOTH, cell, CORNERS[:, :1]), 1e-6)
 
 
 def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.0, q: int = 2) -> Any:
@@ -32,7 +46,7 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
     if isinstance(q, bool) or q != int(q) or not 0 <= q <= 5:
         raise ValueError(f"q={q!r} must be an integer from 0 to 5")
     whole = size + 2 * buffer
-    error = np.log10(np.maximum(wound(SMOOTH, bc, whole, N, 0.0, tol=1e-6), 1e-5))
+    error = _field(bc, float(whole))
 
     figure, (left, right) = canvas(1, 2, figsize=(9.6, 3.8), width_ratios=(1, 1.2))
     field_plot(
@@ -49,9 +63,7 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
     left.set(xlabel="y₁", ylabel="y₂")
 
     for row, other in enumerate(CONDITIONS):
-        options = {"n": N, "bc": other, "size": float(size), "buffer": float(buffer), "tol": 1e-5}
-        cells = [CellProblem(window=window, **options) for window in ("box", ("smooth", int(q)))]
-        errors = [max(error_of(SMOOTH, cell, CORNERS[:, :1]), 1e-6) for cell in cells]
+        errors = [_error(other, float(size), float(buffer), window) for window in ("box", ("smooth", int(q)))]
         strong = 1.0 if other == bc else 0.35
         right.plot(
             errors[0], row, "o", ms=9, mfc="none", color=ORANGE, alpha=strong, label="box" if other == bc else None

@@ -1,6 +1,7 @@
 """Figures of chapter 05, boundary conditions and oversampling: three answers, the edge, resonance, filters, forgetting."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ CUTS = np.tile((0.125, 0.375, 0.625, 0.875), (2, 1))  # four of them, where no c
 # -- errors of one description of the micro problem -------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8)
 def discrete_tensor(a: Callable, n: int) -> Array:
     """What an exact period answers on the same elements: errors against it are those of the sample, not of the grid."""
     return CellProblem(n=n, offset=0.5, tol=1e-12).effective_tensor(a)
