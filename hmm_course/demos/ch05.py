@@ -10,11 +10,12 @@ from hmm_course.figures import Array, canvas, field_plot
 from hmm_course.figures.ch05 import BLUE, CONDITIONS, CORNERS, ORANGE, SMOOTH, error_of, wound
 
 N = 8
+FLOOR = 1e-6  # smaller errors are an arrow at the left
 
 
 @lru_cache(maxsize=256)
 def _field(bc: str, size: float) -> Array:
-    """log10 of the error of grad w on a sample of that size."""
+    """log10 of the error of grad w on a sample of that size, shown down to 1e-3."""
     return np.log10(np.maximum(wound(SMOOTH, bc, size, N, 0.0, tol=1e-6), 1e-5))
 
 
@@ -22,7 +23,7 @@ def _field(bc: str, size: float) -> Array:
 def _error(bc: str, size: float, buffer: float, window: str | tuple[str, int]) -> float:
     """Relative error of A."""
     cell = CellProblem(n=N, bc=bc, size=size, buffer=buffer, window=window, tol=1e-5)
-    return max(error_of(SMOOTH, cell, CORNERS[:, :1]), 1e-6)
+    return error_of(SMOOTH, cell, CORNERS[:, :1])
 
 
 def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.0, q: int = 2) -> Any:
@@ -57,6 +58,7 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
         vmin=-3,
         vmax=0.5,
         cmap="magma",
+        extend="min",
     )
     frame = np.array([0, 1, 1, 0, 0]) * size + buffer
     left.plot(frame, np.roll(frame, -1), color="white", lw=1.2, ls="--")
@@ -65,17 +67,16 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
     for row, other in enumerate(CONDITIONS):
         errors = [_error(other, float(size), float(buffer), window) for window in ("box", ("smooth", int(q)))]
         strong = 1.0 if other == bc else 0.35
-        right.plot(
-            errors[0], row, "o", ms=9, mfc="none", color=ORANGE, alpha=strong, label="box" if other == bc else None
-        )
-        right.plot(
-            errors[1], row, "D", ms=7, color=BLUE, alpha=strong, label=f"window q = {q}" if other == bc else None
-        )
+        looks = {"box": ("o", 9, "none", ORANGE), f"window q = {q}": ("D", 7, BLUE, BLUE)}
+        for error, (name, (marker, ms, face, color)) in zip(errors, looks.items(), strict=True):
+            seen = error >= FLOOR
+            style = {"ms": ms, "mfc": face, "color": color, "alpha": strong, "label": name if other == bc else None}
+            right.plot(error if seen else 1.2 * FLOOR, row, marker if seen else "<", ls="", **style)
     right.set(
         xscale="log",
-        xlim=(1e-6, 1),
+        xlim=(FLOOR, 1),
         ylim=(-0.6, 2.6),
-        xlabel="relative error of A",
+        xlabel="relative error of A (arrow: below 10⁻⁶)",
         title=f"{size:g} periods averaged, {whole:g} solved",
     )
     right.set_yticks(range(3), [name.capitalize() for name in CONDITIONS])

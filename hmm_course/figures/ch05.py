@@ -504,6 +504,7 @@ def methods(n: int = 8) -> dict[str, Callable[[float], CellProblem]]:
         "Dirichlet, q = 1, ratio": sampled(**dirichlet, window=("smooth", 1)),
         "Dirichlet, q = 3, ratio": sampled(**dirichlet, window=("smooth", 3)),
         "periodic, q = 3, ratio": sampled(n=n, window=("smooth", 3)),
+        "periodic, q = 5, ratio": sampled(n=n, window=("smooth", 5)),
         "zero-order, q = 3, flux, Richardson": sampled(**damped, average="flux", richardson=True, T=lambda R: R / 50),
         "zero-order, q = 3, energy": sampled(**damped, average="energy", T=lambda R: R / 100),
         "parabolic, q = 3": sampled(**heated, window=("smooth", 3)),

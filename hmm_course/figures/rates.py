@@ -207,8 +207,8 @@ def _long_resonance(data: Data) -> list[Row]:
     rows += [row(name, -2.0, 16, 24) for name in ("ratio_q3", "ratio_q5", "neumann_q5")]
     rows += [row("periodic_q3", -4.0, 4, 24), row("periodic_q5", -6.0, 6, 24)]
     rows += [row("parabolic_q3", -4.0, 6, 24, 0.5), row("parabolic_q5", -6.0, 6, 24, 0.5)]
-    rows += [row("zero_order_flux", -1.0, 4, 24), row("zero_order_richardson", -2.0, 4, 24, 0.4)]
-    return [*rows, row("zero_order_energy", -2.0, 4, 24, 0.4)]
+    # Richardson's T^-2 needs a larger T than R/50 to show; its envelope is drawn and has no row.
+    return [*rows, row("zero_order_flux", -1.0, 4, 24), row("zero_order_energy", -2.0, 4, 24)]
 
 
 def _window_end(data: Data) -> list[Row]:
