@@ -87,13 +87,13 @@ def shares(budget: ErrorBudget, size: float) -> Array:
     return np.array([*budget.terms.values(), budget.total]) / size
 
 
-def budgets(settings: list[dict], eps: float = 0.04, degree: int = 2) -> Array:
+def budgets(settings: list[dict], eps: float = 0.04, degree: int = 2, resolution: float = 0.3) -> Array:
     """Four relative terms and the total (settings, 5), in the energy norm: N x N squares, cells of R periods, n elements."""
     rows = []
     for setting in settings:
         how = {"bc": "dirichlet", "offset": 0.5} | {k: v for k, v in setting.items() if k not in ("N", "R")}
         cell = CellProblem(size=setting["R"], tol=1e-6, **how)
-        problem = {"eps": eps, "basis": square(setting["N"], degree), "cell": cell, "resolution": 0.3}
+        problem = {"eps": eps, "basis": square(setting["N"], degree), "cell": cell, "resolution": resolution}
         rows.append(shares(decompose_error(GRADED, **problem, **GRADED_PROBLEM), GRADED_SIZE))
     return np.array(rows)
 
@@ -108,7 +108,8 @@ def ticks(ax: Any, denominators: tuple[int, ...]) -> None:
 
 
 def ladder_data(N: int = 4, R: float = 1.5, n: int = 6, eps: float = 0.04) -> Data:
-    return {"terms": budgets([{"N": N, "R": R, "n": n}], eps=eps)[0], "delta": np.array(R * eps), "H": np.array(1 / N)}
+    terms = budgets([{"N": N, "R": R, "n": n}], eps=eps, resolution=0.02)[0]
+    return {"terms": terms, "delta": np.array(R * eps), "H": np.array(1 / N)}
 
 
 def ladder(data: Data) -> Any:
