@@ -262,5 +262,5 @@ def planner(data: Data) -> Any:
     for ax in (left, right):
         ax.set_xticks(tol, [f"{100 * t:g} %" for t in tol])
         ax.minorticks_off()
-        ax.legend(fontsize=8)
+        ax.legend(fontsize=8, frameon=True, framealpha=1, edgecolor="0.7")  # the band's swatch lies on the band
     return figure

@@ -158,10 +158,12 @@ def one_problem(data: Data) -> Any:
         if (table, norm) == ("resonance", "L2"):
             continue  # covers the energy
         look = {"ls": "-", "marker": "o"} if norm == "energy" else {"ls": "--", "marker": "s"}
-        label = f"{what}, {norm}: {fit_rate(x, y):.2f} ({order:g})"
+        what_is = f"{what} envelope" if table == "resonance" else what
+        label = f"{what_is}, {norm}: {fit_rate(x, y):.2f} ({order:g})"
         tables[table].loglog(
             x, y, ms=4, color=colors.get(what.split(" ")[0], PINK if norm == "energy" else BLUE), label=label, **look
         )
+    tables["resonance"].plot([], [], ".", color="0.5", label="one size, one phase, energy")
     delta, late = data["modelling.delta"], data["modelling.delta"] < ALONE
     for norm, marker in zip(NORMS, "os", strict=True):
         y = data[f"modelling.centred_{norm}"][late]
