@@ -30,6 +30,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(sorted(figures.FIGURES))}")
     names, state = options.names or sorted(figures.FIGURES), library_state()
+    figures.use_style()
     for name in tqdm(names, desc="figures"):
         done = BUILD / "data" / name / "done.json"
         if options.fresh or not done.exists() or json.loads(done.read_text())["library"] != state:

@@ -172,6 +172,11 @@ def one_problem(data: Data) -> Any:
         ax.set_title(captions[table], fontsize=10)
         if table != "macro":
             ax.axhline(data[f"{table}.rest_energy"][0], color="0.5", ls=":", label="left by the other dials, energy")
+    figure.suptitle(
+        "−∇·(exp(2x$_1$ − x$_2$) b(x/ε) ∇u) = f,  b = (2 + sin 2πy$_1$)(2 + sin 2πy$_2$),  u⁰ = sin πx$_1$ sin 2πx$_2$;"
+        "  phase 1/4 in (b), 16 phases in (c)",
+        fontsize=10,
+    )
     (a, b), (c, d) = axes
     for ax, label in ((a, "H"), (b, "δ"), (c, "δ / ε"), (d, "h / ε")):
         ax.set_xlabel(label)
