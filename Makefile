@@ -5,9 +5,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# What nbval runs: a notebook's cells, in order, in one worker, compared with the output that is committed.
+# What nbval runs: a notebook's cells, in order, in one worker (tests/conftest.py), compared with the output that is committed.
 NOTEBOOKS := $(wildcard notebooks/*.ipynb solutions/*.ipynb)
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120 --dist loadscope
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=120
 
 # One numerical thread per process: test workers share the cores, and timings compare like with like.
 export OMP_NUM_THREADS := 1
@@ -43,10 +43,9 @@ lab: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 
-# tests/ first, then the notebooks themselves.
+# One run for all, so that no core waits for the other between two: notebooks, which are long, first, then tests one by one.
 test: lint
-	$(BIN)/python -m pytest tests --numprocesses auto --quiet
-	$(if $(NOTEBOOKS),$(BIN)/python -m pytest $(NBVAL) --numprocesses auto --quiet $(NOTEBOOKS),@echo "No notebooks yet.")
+	$(BIN)/python -m pytest --numprocesses auto --quiet $(NBVAL) $(NOTEBOOKS) tests
 
 bench: $(READY)
 	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve and CHOLMOD, which could not be installed)"

@@ -52,7 +52,9 @@ def draw():
         ax.text(1.5, k + 0.5, purpose, fontsize=9.5, va="center")
         ax.text(0.12, k + 0.15, "  ".join(names), fontsize=8, va="center", family="monospace", color="0.25")
         if k:
-            ax.text(WIDTH / 2, k - 0.14, BETWEEN[k - 1], fontsize=9, va="center", ha="center", style="italic", color="0.35")
+            ax.text(
+                WIDTH / 2, k - 0.14, BETWEEN[k - 1], fontsize=9, va="center", ha="center", style="italic", color="0.35"
+            )
         for other in used:
             x = WIDTH + 0.25 + 0.22 * order[other]
             start, end = k + 0.36, order[other] + 0.36

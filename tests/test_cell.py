@@ -237,11 +237,12 @@ def test_array_of_cylinders(fraction, inside, exact, tolerance):
 
 @pytest.mark.parametrize("fraction, exact", ((0.1, 1.2433385), (0.3, 1.8877401)))
 def test_array_of_spheres(fraction, exact):
-    sizes = np.array([32, 40, 48, 56, 64])
+    # How elements cut the surface is erratic: seven small grids tell more than a large one.
+    sizes = np.arange(24, 49, 4)
     values = [hmm.CellProblem(dim=3, n=int(n), tol=1e-5).effective_tensor(ball(fraction, 10.0, 3))[0, 0] for n in sizes]
     _slope, limit = np.polyfit(1 / sizes, values, 1)
-    assert 5e-3 < values[-1] / exact - 1 < 2e-2
-    assert limit == pytest.approx(exact, rel=5e-3)
+    assert 7e-3 < values[-1] / exact - 1 < 2.6e-2
+    assert limit == pytest.approx(exact, rel=3e-3)
 
 
 # -- orders of convergence ------------------------------------------------------------------------------------------
@@ -583,6 +584,15 @@ def test_zero_order_term_reaches_the_plain_cell_problem():
         np.testing.assert_allclose(tensors[0], tensors[1], atol=1e-6 if dim > 1 else 5e-2)  # 1D: closed form against Q1
 
 
+@pytest.mark.parametrize("bc", ("periodic", "dirichlet"))
+def test_a_zero_order_term_far_below_the_medium_is_none(bc):
+    """T in periods^2 is 1e100 for a medium of size 1e100: 1/T must not make constants of round-off."""
+    damped = hmm.CellProblem(n=8, bc=bc, tol=1e-10, equation=("zero-order", 1.0))
+    plain = hmm.CellProblem(n=8, bc=bc, tol=1e-10)
+    A = damped.effective_tensor(lambda x, y: 1e100 * hou_wu(x, y))
+    np.testing.assert_allclose(A / 1e100, plain.effective_tensor(hou_wu), rtol=1e-9, atol=1e-9)
+
+
 def test_average_of_energy_equals_that_of_flux_on_the_whole_cell():
     for bc in ("periodic", "dirichlet"):
         energy, flux = (
@@ -779,6 +789,5 @@ def test_non_positive_medium_on_a_line():
 
 
 def test_a_tolerance_that_double_precision_cannot_reach():
-    values = np.exp(2 * np.random.default_rng(0).standard_normal((32, 32)))
-    with pytest.raises(hmm.ConvergenceError, match="tol=1e-14"):
-        hmm.CellProblem(n=32, buffer=0.25, tol=1e-14).effective_tensor(tiles(values))
+    with pytest.raises(hmm.ConvergenceError, match="tol=1e-08 cannot be reached in double precision"):
+        hmm.CellProblem(n=16, buffer=0.25).effective_tensor(ball(0.3, 1e16, 2))

@@ -1,15 +1,17 @@
 """Exercises come from solutions, whole, without a leak, and stop only where the reader must write.
 
-What runs here: every solution once, in this process, cell by cell; before a task is done right its stub is run instead
-and must stop at the check below, saying that nothing is there yet. (That the outputs are those committed is nbval's
-part, see the Makefile.) nbgrader's metadata validator reads every notebook of both folders; its full validator, which
-starts a kernel and executes, takes every solution, and the first exercise to see it fail. A rule of the anatomy takes a
-notebook and returns what is wrong, in words; at the end every rule meets a notebook that breaks it.
+What runs here: every solution once, in this process, cell by cell as far as its last check; before a task is done right
+its stub is run instead and must stop at the check below, saying that nothing is there yet. That whole solutions run in a
+kernel, and answer as committed, is nbval's part (see the Makefile): nbgrader gives its verdict on those committed outputs.
+Its own kernel is started for the first solution, which passes, and the first exercise, which fails. Its metadata
+validator reads every notebook of both folders. A rule of the anatomy takes a notebook and returns what is wrong, in
+words; at the end every rule meets a notebook that breaks it.
 """
 
 import contextlib
 import copy
 import io
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbgrader.nbgraderformat import MetadataValidator, ValidationError
+from nbgrader.preprocessors import CheckCellMetadata
 from nbgrader.validator import Validator
 from test_notebooks import DOI, code_cells, outputs, prose, words
 
@@ -121,14 +124,16 @@ def test_every_task_stops_at_its_own_check_and_nowhere_else(path, monkeypatch):
     exercise, solution = read(EXERCISES / path.name), read(path)
     namespace = {"__name__": "__main__", "display": lambda *_, **__: None}
     cells = [number for number, _ in code_cells(solution)]
+    last = max(k for k, number in enumerate(cells) if is_check(solution.cells[number]))
     with plt.rc_context():
-        for number, after in zip(cells, [*cells[1:], None], strict=True):
-            if is_task(solution.cells[number]) and after is not None and is_check(solution.cells[after]):
+        for number, after in itertools.pairwise(cells[: last + 1]):
+            if is_task(solution.cells[number]) and is_check(solution.cells[after]):
                 untouched = dict(namespace)
                 run(exercise.cells[number], untouched)
                 with pytest.raises(CheckFailed, match=re.escape(NOTHING)):
                     run(exercise.cells[after], untouched)
             run(solution.cells[number], namespace)
+        run(solution.cells[cells[last]], namespace)
     plt.close("all")
 
 
@@ -159,10 +164,49 @@ def test_nbgrader_accepts_the_metadata(path):
         MetadataValidator().validate_nb(broken)
 
 
+def verdict(path: Path) -> dict[str, Any]:
+    """Of nbgrader's full validator on the outputs that are there; left out is what clears and executes."""
+    return Validator(preprocessors=[CheckCellMetadata]).validate(str(path))
+
+
 @each_solution
-def test_nbgrader_validates_the_solution(path):
-    """Its full validator: a kernel, every cell, no check that fails."""
-    assert Validator().validate(str(path)) == {}
+def test_nbgrader_passes_the_solution(path):
+    assert verdict(path) == {}
+
+
+def stumble(cell: Any) -> None:
+    error = {"ename": "CheckFailed", "evalue": "Not yet: no.", "traceback": ["Not yet: no."]}
+    cell.outputs = [nbformat.v4.new_output("error", **error)]
+
+
+def partly(cell: Any) -> None:
+    """A check that ends in a number awards that many points."""
+    cell.outputs = [nbformat.v4.new_output("execute_result", data={"text/plain": "0.5"}, execution_count=1)]
+
+
+def retype(cell: Any) -> None:
+    marks(cell)["cell_type"] = "markdown"
+
+
+def alter(cell: Any) -> None:
+    marks(cell)["checksum"] = 32 * "0"
+
+
+@pytest.mark.parametrize(
+    ("spoiler", "found"), [(stumble, "failed"), (partly, "failed"), (retype, "type_changed"), (alter, "changed")]
+)
+def test_nbgrader_notices(spoiler, found, tmp_path):
+    solution = read(SOLUTIONS[0])
+    check = next(cell for cell in solution.cells if is_check(cell))
+    spoiler(check)
+    nbformat.write(solution, tmp_path / "spoiled.ipynb")
+    (problem,) = verdict(tmp_path / "spoiled.ipynb")[found]
+    assert problem["source"] == check.source.strip()
+
+
+def test_nbgrader_runs_the_solution():
+    """Validated as a lecturer does it: a kernel, every cell, no check that fails."""
+    assert Validator().validate(str(SOLUTIONS[0])) == {}
 
 
 def test_nbgrader_fails_the_untouched_exercise_in_words():

@@ -145,6 +145,8 @@ def test_mass_matrix_and_shifted_preconditioner(bc):
             apply = grid.operator(grid.stencil(a) + 3.0 * grid.mass)
             precondition = grid.preconditioner(np.ones((1, grid.dim)), 3.0)
             w = random_field(grid, batch=1)
+            if bc != "dirichlet":  # constants, to which loads are orthogonal, are left out
+                w -= (w * grid.nodal_window(grid.length)).sum(axis=tuple(range(2, w.ndim)), keepdims=True)
             np.testing.assert_allclose(precondition(apply(w)), w, atol=1e-10)
             if bc != "dirichlet":  # constants have energy: the volume
                 one = np.ones((1, 1, *(grid.nodes,) * grid.dim))

@@ -282,6 +282,38 @@ def test_two_components_without_coupling_are_two_scalars(mesh, element):
         np.testing.assert_allclose(vector.flux[k], scalar.flux, rtol=0, atol=1e-10)
 
 
+def waves(x, y):
+    return 2 + x[0] * np.cos(2 * np.pi * y[0])
+
+
+def ripples(x, y):
+    return 3 + x[1] * np.sin(2 * np.pi * y[1]) + 0 * y[0]
+
+
+def both(x, y):
+    eye = np.eye(2)[..., None, None]
+    first, second = waves(x, y) * eye, ripples(x, y) * eye
+    A = np.zeros((2, 2, 2, 2, *first.shape[2:]))
+    A[0, :, 0], A[1, :, 1] = first, second
+    return A
+
+
+@pytest.mark.parametrize("element", [ElementTriP1, ElementTriP2])
+def test_cell_problems_of_two_components_without_coupling(element):
+    """Cell closure, reconstruction and memory of a vector are those of two scalars."""
+    mesh, cell, eps = MeshTri().refined(2), CellProblem(n=8), 0.1
+    vector = solve_elliptic(macro_basis(mesh, ElementVector(element())), CellClosure(both, cell), np.array([1.0, -2.0]))
+    points = np.random.default_rng(1).random((2, 20))
+    for k, (a, f) in enumerate(((waves, 1.0), (ripples, -2.0))):
+        scalar = solve_elliptic(macro_basis(mesh, element()), CellClosure(a, cell), f)
+        np.testing.assert_allclose(vector.at(points)[k], scalar.at(points), rtol=0, atol=1e-9)
+        fine = vector.reconstruct(points, eps)[k]
+        np.testing.assert_allclose(fine, scalar.reconstruct(points, eps), rtol=0, atol=1e-7)
+        assert np.abs(fine - vector.at(points)[k]).max() > 1e-4
+    again = solve_elliptic(vector.basis, vector.closure, np.array([1.0, -2.0]), initial=vector)
+    assert again.micro_solves == 0
+
+
 @pytest.mark.parametrize(
     ("mesh", "element"), [(MeshTri, ElementTriP1), (MeshTet, ElementTetP1), (MeshQuad, ElementQuad2)]
 )

@@ -16,7 +16,7 @@ from hmm_core.closure import CellClosure, ExactClosure, as_tensor
 from hmm_core.macro import NORMS, Solution, restrict, solve_elliptic
 from hmm_core.macro.boundary import Data
 from hmm_core.micro.cell import CellProblem, ConvergenceError
-from hmm_core.micro.sample import Medium
+from hmm_core.micro.sample import MediumLike
 
 Array = np.ndarray
 FINEST = {1: 2**16, 2: 2**10, 3: 2**7}  # elements per side of a cell, by dimension, at which refinement gives up
@@ -63,7 +63,7 @@ class ErrorBudget:
 
 
 def decompose_error(
-    a: Medium,
+    a: MediumLike,
     *,
     eps: float,
     basis: skfem.CellBasis,
@@ -200,7 +200,7 @@ def q1_version(cell: CellProblem, n: int) -> CellProblem:
     return replace(cell, scheme="q1", n=max(4, n), tol=min(cell.tol, 1e-8))
 
 
-def fourier_version(cell: CellProblem, a: Medium, x: Array, eps: float | None) -> CellProblem | None:
+def fourier_version(cell: CellProblem, a: MediumLike, x: Array, eps: float | None) -> CellProblem | None:
     """The cell problem by trigonometric polynomials, if it may have them and they converge fast at a few points."""
     few = x[:, :: max(1, x.shape[1] // 4)]
     try:
@@ -212,7 +212,7 @@ def fourier_version(cell: CellProblem, a: Medium, x: Array, eps: float | None) -
     return rungs[0] if step <= max(min(0.05 * before, 1e-4 * size), 1e-9 * size) else None
 
 
-def refinements(problem: CellProblem, a: Medium, x: Array, eps: float | None) -> Iterator[tuple[Array, Array, int]]:
+def refinements(problem: CellProblem, a: MediumLike, x: Array, eps: float | None) -> Iterator[tuple[Array, Array, int]]:
     """Ever better tensors by doubling n, each with another from which it differs by about what it may be wrong.
 
     Fourier: as they are. Q1: extrapolated to h = 0, for each doubling moves the tensor 4 times less, or by the measured

@@ -21,7 +21,7 @@ from hmm_core.closure import ExactClosure, as_tensor
 from hmm_core.macro import Solution, macro_basis, restrict, solve_elliptic
 from hmm_core.macro.boundary import Data
 from hmm_core.micro.cell import CellProblem, ConvergenceError, MicroSolution
-from hmm_core.micro.sample import Medium, sample
+from hmm_core.micro.sample import MediumLike, sample
 
 Array = np.ndarray
 POINTS = 32  # sampling points that pilots and verifications use, at least
@@ -40,7 +40,7 @@ MESHES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 10
 class Material:
     """The medium and its effective tensor, given or computed: ``exact`` at some points, ``anywhere`` by interpolation."""
 
-    a: Medium
+    a: MediumLike
     slow: float | None
     dim: int
     effective: Any

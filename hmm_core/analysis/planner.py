@@ -24,7 +24,7 @@ from hmm_core.closure import CellClosure
 from hmm_core.macro import NORMS
 from hmm_core.macro.boundary import Data
 from hmm_core.micro.cell import CellProblem, ConvergenceError
-from hmm_core.micro.sample import Medium
+from hmm_core.micro.sample import MediumLike
 
 Array = np.ndarray
 AIM, ENOUGH = 0.8, 0.9  # shares of the tolerance: at which the table is read, and that a verified error may use
@@ -88,7 +88,7 @@ def work(dim: int, cells: Array, solves: Array, iterations: Array, unknowns: Arr
 
 
 def plan(
-    a: Medium,
+    a: MediumLike,
     *,
     eps: float,
     tol: float,

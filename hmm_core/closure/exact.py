@@ -14,9 +14,9 @@ from hmm_core.closure.answer import (
     refuse_non_finite,
     shaped,
 )
-from hmm_core.micro.grid import Q1Grid
-from hmm_core.micro.sample import smallest_eigenvalue
+from hmm_core.micro.sample import least_pivot
 from hmm_core.micro.sampled_law import RefusedState
+from hmm_core.micro.transforms import kinematics
 
 Array = np.ndarray
 
@@ -108,11 +108,9 @@ def apply(tensor: Array, grad: Array) -> Array:
 
 def refuse_non_elliptic(A: Array, x: Array) -> None:
     """A direction without resistance, or with a negative one, has no solution that means anything."""
-    matrices = _felt(A)
-    _, exponent = np.frexp(np.abs(matrices).max(axis=(0, 1)))
-    smallest = smallest_eigenvalue(np.ldexp(matrices, -exponent)[None])[0]
-    if not smallest.min() > 0:
-        k = int(smallest.argmin())
+    least = least_pivot(_felt(A)[None])[0]
+    if not least.min() > 0:
+        k = int(least.argmin())
         raise RefusedState(
             f"A must be positive definite (its symmetric part); at x={x[:, k].tolist()} it is {A[..., k].tolist()}"
         )
@@ -124,7 +122,7 @@ def _felt(A: Array) -> Array:
         return A
     m, d = A.shape[:2]
     if m == d and np.array_equal(A, A.swapaxes(0, 1)) and np.array_equal(A, A.swapaxes(2, 3)):
-        S = Q1Grid(d, 2, 1.0, fields="strain").kinematics
+        S = kinematics(d, "strain")
         return np.einsum("lij,ijpqk,npq->lnk", S, A, S)
     return A.reshape(m * d, m * d, -1)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hmm_core.micro.sample import Medium
+from hmm_core.micro.question import refuse_scale
+from hmm_core.micro.sample import MediumLike
 
 Array = np.ndarray
 
@@ -26,7 +27,7 @@ class MsFEMLine:
 
 
 def msfem_line(
-    a: Medium, eps: float, source: Callable[[Array], Array] | float, elements: int, points_per_period: int = 32
+    a: MediumLike, eps: float, source: Callable[[Array], Array] | float, elements: int, points_per_period: int = 32
 ) -> MsFEMLine:
     r"""Multiscale finite elements for -(a(x, x/eps) u')' = f on (0, 1), u(0) = u(1) = 0 (Hou and Wu 1997).
 
@@ -41,14 +42,15 @@ def msfem_line(
     a : medium a(x, y), x and y (1, ...). eps : period. source : number or function of x (1, M). elements : coarse
     elements. points_per_period : fine points per period.
 
-    Raises ValueError for fewer than 2 elements, eps <= 0, fewer than 2 points per period, or a coefficient that is
-    not positive and finite.
+    Raises ValueError for fewer than 2 elements, eps <= 0 or one that the medium is not made for, fewer than 2 points per
+    period, or a coefficient that is not positive and finite.
     """
     if elements < 2 or not eps > 0 or points_per_period < 2:
         raise ValueError(
             f"elements={elements}, eps={eps}, points_per_period={points_per_period}: at least 2 elements, a positive "
             "eps and 2 points per period are needed"
         )
+    refuse_scale(a, eps)
     cells = int(np.ceil(points_per_period / (eps * elements)))  # fine cells per element
     edges = np.linspace(0, 1, elements * cells + 1)
     h = edges[1] - edges[0]

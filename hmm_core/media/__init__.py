@@ -1,7 +1,7 @@
 r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the fast one, measured in periods.
 
     profiles    functions of one variable, of which media are made
-    functions   deterministic media: layers, inclusions, checkerboards, graded and stratified ones
+    functions   deterministic media: layers, inclusions, checkerboards, graded ones; strata: curved layers
     random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
     laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
     exact       closed forms and bounds to compare with
@@ -26,11 +26,11 @@ from hmm_core.media.functions import (
     resonant,
     separable,
     sine_product,
-    stratified,
 )
 from hmm_core.media.gaussian import GaussianMedium, gaussian_phases, lognormal
 from hmm_core.media.profiles import Affine, Diagonal, Profile, Sine, Steps, cosine
 from hmm_core.media.random import RandomMedium, TiledMedium, random_checkerboard, random_disks
+from hmm_core.media.strata import stratified
 
 __all__ = [
     "Affine",

@@ -14,7 +14,6 @@ functions of x such as ``Affine``, and your own.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from hmm_core.media import exact
 from hmm_core.media.exact import require
-from hmm_core.media.profiles import Diagonal, OfX, Profile, Sine, Steps, _at, _coefficient, _difference, _frozen, cosine
+from hmm_core.media.profiles import Diagonal, OfX, Sine, Steps, _at, _coefficient, _frozen, cosine
 
 Array = np.ndarray
 
@@ -31,7 +30,8 @@ class Medium:
     """What all media share: checked points, and an effective tensor spread over them.
 
     A medium supplies ``dim`` (None: any), ``_field(x, y)`` and, where it is known, ``_closed_form(x)``, which gets x
-    as None or (d, M) and answers (d, d) or (d, d, M).
+    as None or (d, M) and answers (d, d) or (d, d, M). ``allowed_eps`` are the values of eps, None (frozen) among them, that it
+    can be sampled with; without it all. Solvers refuse others, and find it inside of other media and laws.
     """
 
     dim: int | None = None
@@ -85,7 +85,7 @@ class constant(Medium):
     def _closed_form(self, x: Array | None) -> Array:
         dim = self.dim or (None if x is None else len(x))
         require(dim is not None, "x", x, "a constant number fits every dimension; give points of shape (d, ...)")
-        return exact.as_tensor(self.value, dim)
+        return exact.tensor_field(self.value, dim)
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class inclusion(Medium):
         if self.shape != "square" or not np.allclose(self._size(x), 0.25, rtol=0, atol=1e-15):
             return super()._closed_form(x)
         k = exact.obnosov(_at(self.matrix, x), _at(self.inside, x))
-        return exact.as_tensor(k, 2, np.ndim(k))
+        return exact.tensor_field(k, 2, np.ndim(k))
 
 
 @dataclass(frozen=True)
@@ -277,68 +277,6 @@ class Function(Medium):
 
     def _closed_form(self, x: Array | None) -> Array:
         return super()._closed_form(x) if self.tensor is None else _at(self.tensor, x)
-
-
-@dataclass(frozen=True)
-class stratified(Medium):
-    r"""Curved layers a(x, theta(x)/eps): a profile b(x, t), period 1 in t, along the level lines of a phase theta.
-
-    Near x they look like plane layers with wave vector grad theta(x): with ``eps=None`` the medium is b(x, grad theta(x) . y),
-    what a cell problem with frozen slow variable sees. With ``eps`` it is b(x, theta(x)/eps), the material itself; y is then
-    unused, so sample it with the slow variable not frozen and the same eps.
-
-    Parameters
-    ----------
-    b : (x, t) -> numbers or tensors, vectorised; or a ``Profile``, which needs no x.
-    theta : phase, a function of x (d, ...) -> (...).
-    eps : period of the layers where |grad theta| = 1, or None.
-    gradient : grad theta, a function of x (d, ...) -> (d, ...); by default theta's own attribute ``gradient`` (``Affine`` has
-        one), else central differences of sixth order (1e-13 if theta varies over lengths of order one).
-
-    A* is the laminate tensor of b(x, .) with normal grad theta/|grad theta|, by quadrature in t.
-    """
-
-    b: Callable[..., ArrayLike]
-    theta: Callable[[Array], ArrayLike]
-    eps: float | None = None
-    gradient: Callable[[Array], ArrayLike] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("b", "theta"):
-            require(callable(getattr(self, name)), name, getattr(self, name), "must be a function")
-        if self.eps is not None:
-            exact.positive("eps", self.eps)
-
-    def _profile(self, x: Array) -> Callable[[ArrayLike], ArrayLike]:
-        return self.b if isinstance(self.b, Profile) else partial(self.b, x)
-
-    def _slope(self, x: Array) -> Array:
-        gradient = self.gradient or getattr(self.theta, "gradient", None)
-        slope = _difference(self.theta, x) if gradient is None else np.asarray(gradient(x), dtype=float)
-        require(
-            slope.shape[:1] == x.shape[:1] and np.isfinite(slope).all(),
-            "gradient",
-            slope,
-            f"must be finite, of shape {x.shape}",
-        )
-        return slope
-
-    def _field(self, x: Array | None, y: Array) -> ArrayLike:
-        require(x is not None, "x", x, "the phase depends on the slow variable; give points of shape (d, ...)")
-        if self.eps is not None:
-            return self._profile(x)(np.asarray(self.theta(x)) / self.eps)
-        return self._profile(x)(sum(k * y_k for k, y_k in zip(self._slope(x), y, strict=True)))
-
-    def _closed_form(self, x: Array | None) -> Array:
-        require(x is not None, "x", x, "the layers' direction depends on the slow variable; give points (d, ...)")
-        slope = np.broadcast_to(self._slope(x), x.shape)
-        require(
-            slope.any(axis=0),
-            "theta",
-            self.theta,
-            "its gradient must not vanish where the effective tensor is asked for",
-        )
-        return exact.laminate(self._profile(x), normal=slope)
 
 
 # -- names for what these make --------------------------------------------------------------------------------------

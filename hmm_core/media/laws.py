@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
-Medium = Callable[[Array, Array], Array]
+MediumLike = Callable[[Array, Array], Array]
 Flux = Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
 
 
@@ -23,7 +23,7 @@ class PowerLaw:
     and is infinite for p < 2. In one dimension A* = <a^(-1/(p-1))>^(-(p-1)) for delta = 0 (``exact.power_mean``).
     """
 
-    a: Medium
+    a: MediumLike
     p: float
     delta: float = 0.0
 
@@ -79,8 +79,9 @@ class WithDerivatives:
     doi:10.1137/S003614459631241X); j has to be analytic, written without abs, norms of complex numbers or comparisons.
     "differences": central, with the step eps^(1/3) times the size of xi (or of u) at the point, good to about ten digits.
 
-    The complex step is compared with a difference at a few points of each call; ValueError if they disagree. Points at
-    rest (xi = 0), where powers of |xi| have no derivative or a vanishing one, and where j is not finite are left out.
+    The complex step is compared with a difference at a few points of each call, at each for itself; ValueError if they
+    disagree. Points at rest (xi = 0), where powers of |xi| have no derivative or a vanishing one, and where j is not finite
+    are left out.
     """
 
     j: Callable[[Array, Array, Array, Array], Array]
@@ -100,16 +101,18 @@ class WithDerivatives:
         d_du, d_dxi = self._complex(x, y, u, xi)
         few = slice(None, None, max(1, xi.shape[2] // 3))
         x, y = (v if v.shape[2] == 1 else v[..., few] for v in (x, y))
-        known = np.isfinite(value[..., few]).all(axis=0) & xi[..., few].any(axis=0)
-        size = np.abs(value[..., few][:, known]).max(initial=0)
-        for name, exact, near in zip(("u", "xi"), (d_du, d_dxi), self._differences(x, y, u, xi[..., few]), strict=True):
-            where = known & np.isfinite(near).all(axis=tuple(range(near.ndim - 2)))
-            near = near[..., where]
-            gap = np.abs(exact[..., few][..., where] - near).max(initial=0)
-            if not gap <= 1e-4 * max(np.abs(near).max(initial=0), size):
+        xi, value_there = xi[..., few], np.abs(value[..., few]).max(axis=0)
+        known = np.isfinite(value_there) & xi.any(axis=0)
+        lengths = np.maximum(1.0, np.abs(u)), np.where(known, np.sqrt((xi * xi).sum(axis=0)), 1.0)
+        near = self._differences(x, y, u, xi)
+        for name, exact, rough, length in zip(("u", "xi"), (d_du, d_dxi), near, lengths, strict=True):
+            with np.errstate(invalid="ignore"):
+                gap, size = (np.abs(v).reshape(-1, *known.shape).max(axis=0) for v in (exact[..., few] - rough, rough))
+            wrong = known & np.isfinite(size) & ~(gap <= 1e-4 * np.maximum(size, value_there / length))
+            if wrong.any():
                 raise ValueError(
-                    f"the complex step and a difference disagree on dj/d{name} by {gap:.1e}: j(x, y, u, xi) is not analytic as "
-                    "it is written (abs, np.linalg.norm, comparisons); use method='differences'"
+                    f"the complex step and a difference disagree on dj/d{name} by {gap[wrong].max():.1e}: j(x, y, u, xi) is not "
+                    "analytic as it is written (abs, np.linalg.norm, comparisons); use method='differences'"
                 )
         return value, d_du, d_dxi
 
@@ -118,8 +121,10 @@ class WithDerivatives:
         d_du = np.broadcast_to(np.imag(self.j(x, y, u + 1j * t, xi)) / t, xi.shape)
         unit = 1j * t * np.eye(d)[:, :, None, None]
         d_dxi = [np.broadcast_to(np.imag(self.j(x, y, u, xi + unit[k])) / t, xi.shape) for k in range(d)]
-        d_dxi = np.stack(d_dxi, axis=1)
-        d_dxi[np.abs(d_dxi) < t] = 0.0  # the step's own error, where the derivative vanishes: of |xi|^2 xi at rest, say
+        d_dxi, rest = np.stack(d_dxi, axis=1), ~xi.any(axis=0)
+        if rest.any():  # the step's own error, where the derivative vanishes: of |xi|^2 xi, say
+            size = np.abs(self.j(x, y, u, np.ones_like(xi))).max(axis=0)
+            d_dxi[(np.abs(d_dxi) < t * size) & rest] = 0.0
         return d_du, d_dxi
 
     def _differences(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array]:

@@ -98,7 +98,7 @@ class Steps(Profile):
         dims = {len(v) for v in values if isinstance(v, tuple)}
         require(len(dims) <= 1, "values", self.values, "must be tensors of the same dimension")
         for dim in dims:
-            values = [_frozen(exact.as_tensor(v, dim)) for v in values]
+            values = [_frozen(exact.tensor_field(v, dim)) for v in values]
         object.__setattr__(self, "values", tuple(values))
         object.__setattr__(self, "fractions", _frozen(exact.fractions_of(self.fractions, len(values))))
 
@@ -124,8 +124,10 @@ class Diagonal(Profile):
         object.__setattr__(self, "profiles", tuple(self.profiles))
 
     @property
-    def jumps(self) -> tuple[float, ...]:
-        return tuple(sorted({t for b in self.profiles for t in getattr(b, "jumps", ())}))
+    def jumps(self) -> tuple[float, ...] | None:
+        """None where one of the profiles does not say."""
+        known = [getattr(b, "jumps", None) for b in self.profiles]
+        return None if None in known else tuple(sorted({t for places in known for t in places}))
 
     def __call__(self, t: ArrayLike) -> Array:
         a = np.zeros((len(self.profiles), len(self.profiles), *np.shape(t)))

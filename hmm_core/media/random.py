@@ -139,7 +139,7 @@ class RandomMedium(Medium):
 
     def _isotropic(self, value: ArrayLike) -> Array:
         """A closed form (d, d) or (d, d, M) with the number, or the values at M points, on its diagonal."""
-        return exact.as_tensor(value, self.dim, np.ndim(value))
+        return exact.tensor_field(value, self.dim, np.ndim(value))
 
     def _mixture(self, x: Array | None, k1: str, k2: str, p: ArrayLike, exchangeable: bool) -> Array:
         """Closed forms of two phases, p the fraction of the second; exchangeable: isotropic, and phases alike at 1/2."""

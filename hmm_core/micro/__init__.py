@@ -1,8 +1,9 @@
 """The micro solver: what a sample of the material answers to a macro state.
 
-sample       media on sampling domains, checked
+question     whether it makes sense to ask: macro points, the scale of a medium, a slow variable that it hides
+sample       the door: media on sampling domains, of order one, checked; stiffnesses in the components they act on
 transforms   constant-coefficient operators of regular grids, and what inverts them
-grid         discrete operators of regular grids, for fields of m components
+grid         discrete operators of regular grids, for fields of m components (motions: what no gradient sees)
 krylov       iterations for many linear systems at once
 response     from solved fields to averages, tensor and tangent
 cell         linear cell problems: from a medium to its effective tensor (linear: a batch; regularised: relatives that

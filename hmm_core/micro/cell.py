@@ -10,19 +10,25 @@ and answer with A = <a grad u> <grad u>^-1, u_j = y_j + w_j, averaged over the i
 
 import hashlib
 import math
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral, Real
 
 import numpy as np
 
 from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
 from hmm_core.micro.krylov import ConvergenceError as ConvergenceError
 from hmm_core.micro.linear import solve_batch
+from hmm_core.micro.question import (
+    macro_points,
+    places,
+    refuse_description,
+    refuse_scale,
+    refuse_slow_variable,
+    warn_of_correlation,
+)
 from hmm_core.micro.regularised import richardson
-from hmm_core.micro.sample import Medium, normalised, sample
+from hmm_core.micro.sample import MediumLike, Part, restored, sample, samples
 
 CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and Python's overhead is spread over many
 
@@ -31,10 +37,12 @@ CHUNK = 2**15  # unknowns that iterate together: their arrays stay in cache, and
 class MicroSolution:
     """What ``CellProblem.solve`` found. K macro points trail each field; with ``x=None`` that axis is absent.
 
-    tensor      (d, d, K)          effective tensors
-    correctors  (d, K, N+1, ...)   w_j on all grid points, boundary included (None if not asked for). Periodic and
-                                   Dirichlet: the solution for the applied gradient e_j. Neumann: normalised so that
-                                   u_j = y_j + w_j has <grad u_j> = e_j.
+    tensor      (d, d, K)          effective tensors; of stiffness media (d, d, d, d, K)
+    correctors  (d, K, N+1, ...)   w_j on all grid points, boundary included (None if not asked for), of mean zero unless
+                                   zero on the boundary. Periodic and Dirichlet: the solution for the applied gradient
+                                   e_j. Neumann: normalised so that u_j = y_j + w_j has <grad u_j> = e_j. Stiffness media:
+                                   (d, d, K, d, N+1, ...), at [i, j] the vector field for the gradient d_j u_i = 1 or,
+                                   where the medium feels strains alone, for its symmetric part (Neumann: not rotated).
     nodes       (N+1,)             coordinates of the grid points along every axis, in periods, relative to x
     iterations  (K,)               conjugate gradient iterations (the most that any direction took)
     residual    (K,)               preconditioned residual relative to a unit gradient, at the end
@@ -96,73 +104,7 @@ class CellProblem:
     richardson: bool = False
 
     def __post_init__(self) -> None:
-        def choice(name: str, allowed: tuple) -> None:
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
-
-        def number(name: str, low: float, strict: bool) -> None:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise TypeError(f"{name}={value!r} must be a real number, not {type(value).__name__}")
-            if not math.isfinite(value) or value < low or (strict and value == low):
-                raise ValueError(f"{name}={value!r} must be finite and {'>' if strict else '>='} {low}")
-
-        for name in ("dim", "n"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
-        choice("dim", (1, 2, 3))
-        if self.n < 2:
-            raise ValueError(f"n={self.n} elements per period: at least 2 are needed")
-        choice("bc", ("periodic", "dirichlet", "neumann"))
-        number("size", 0, strict=True)
-        if isinstance(self.buffer, Real) and self.buffer < 0:
-            raise ValueError(
-                f"buffer={self.buffer!r} must be >= 0: the averaging domain would reach outside of the solved domain"
-            )
-        number("buffer", 0, strict=False)
-        number("offset", -math.inf, strict=False)
-        if self.window != "box":
-            if not (isinstance(self.window, tuple) and len(self.window) == 2 and self.window[0] == "smooth"):
-                raise ValueError(f'window={self.window!r} is neither "box" nor ("smooth", q)')
-            order = self.window[1]
-            if isinstance(order, bool) or not isinstance(order, Real) or not 0 <= order < 50:
-                raise ValueError(f'window={self.window!r}: the order q in ("smooth", q) must be a number, 0 <= q < 50')
-        choice("average", ("ratio", "flux", "energy"))
-        if self.average == "energy" and self.bc == "neumann":
-            raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
-        choice("scheme", ("q1", "fourier"))
-        number("tol", 0, strict=True)
-        if not 1e-14 <= self.tol < 1:
-            raise ValueError(f"tol={self.tol!r} must lie in [1e-14, 1): double precision reaches no further")
-        if self.scheme == "fourier":
-            for name, wanted in (("bc", "periodic"), ("buffer", 0), ("window", "box")):
-                if getattr(self, name) != wanted:
-                    raise ValueError(f"scheme='fourier' needs {name}={wanted!r}, not {getattr(self, name)!r}")
-            if self.size != round(self.size):
-                raise ValueError(f"scheme='fourier' needs an integer size, not size={self.size!r}: use scheme='q1'")
-        self._check_equation()
-
-    def _check_equation(self) -> None:
-        if self.richardson and not self._is("zero-order"):
-            raise ValueError("richardson=True extrapolates in T: it needs equation=('zero-order', T)")
-        if self.equation == "elliptic":
-            return
-        if not (self._is("zero-order") or self._is("parabolic")) or len(self.equation) != 2:
-            raise ValueError(
-                f"equation={self.equation!r} is not one of 'elliptic', ('zero-order', T), ('parabolic', T)"
-            )
-        T = self.equation[1]
-        if isinstance(T, bool) or not isinstance(T, Real) or not (math.isfinite(T) and T > 0):
-            raise ValueError(f"equation={self.equation!r}: T must be a positive number (periods^2)")
-        if self.scheme == "fourier" or self.bc == "neumann":
-            raise ValueError(f"equation={self.equation!r} needs scheme='q1' and bc='periodic' or 'dirichlet'")
-        if self._is("parabolic") and (self.bc != "dirichlet" or self.average != "ratio"):
-            raise ValueError("equation=('parabolic', T) needs bc='dirichlet', and defines its own average")
-
-    def _is(self, kind: str) -> bool:
-        return isinstance(self.equation, tuple) and self.equation[:1] == (kind,)
+        refuse_description(self)
 
     @property
     def cells(self) -> int:
@@ -175,145 +117,123 @@ class CellProblem:
         return self.grid_of("scalar")
 
     def grid_of(self, fields: str) -> Q1Grid | FourierGrid | LineGrid:
-        """The grid of "scalar" fields or of "vector" ones."""
+        """The grid of "scalar" fields, of "vector" ones, or of vector fields of which the "strain" counts."""
         closed_form = self.dim == 1 and self.equation == "elliptic"
         kind = LineGrid if closed_form else Q1Grid if self.scheme == "q1" else FourierGrid
-        return _grid(kind, self.dim, self.cells, float(self.size + 2 * self.buffer), self.bc, fields)
+        return _grid(kind, self.dim, self.cells, self.length, self.bc, fields)
 
-    def effective_tensor(self, a: Medium, x: Array | None = None, eps: float | None = None) -> Array:
+    @property
+    def length(self) -> float:
+        """Side of the solved domain, in periods."""
+        return float(self.size + 2 * self.buffer)
+
+    @property
+    def domain(self) -> Array:
+        """Where the coefficient is sampled, relative to the macro point: (d, P), in periods."""
+        return self.grid.points + self.offset * self.size
+
+    @property
+    def chunk(self) -> int:
+        """Problems that are sampled and solved together."""
+        return max(1, CHUNK // (self.dim * self.cells**self.dim))
+
+    def effective_tensor(self, a: MediumLike, x: Array | None = None, eps: float | None = None) -> Array:
         r"""Effective tensor of the medium at one macro point, or at thousands.
 
         Parameters
         ----------
-        a : medium a(x, y) -> scalar or tensor field; x (d, K, 1), y (d, 1, P) or (d, K, P).
-        x : (d, ...) macro points. Without it the medium must not depend on x.
+        a : medium a(x, y) -> scalar, tensor or stiffness field; x (d, K, 1), y (d, 1, P) or (d, K, P).
+        x : (d, ...) macro points. Without it the medium must not depend on x; it is asked at some, which finds steps and
+            trends but not what hides between them (``question.refuse_slow_variable``).
         eps : without it the slow variable is frozen, a(x, eta); with it the sample is cut out of the material as it
             is, a(x + eps eta, (x + eps eta)/eps). eta runs over the sampling domain, in periods.
 
         Returns
         -------
-        (d, d) without x; (d, d, ...) with x (d, ...).
+        (d, d) without x, (d, d, ...) with x (d, ...); of a stiffness (d, d, d, d, ...).
 
         Raises
         ------
         ValueError
             The medium is not finite or not positive definite somewhere (the message says where), or has the wrong shape,
-            or is not symmetric where the equation or average needs it; or x and eps do not fit.
+            or is not symmetric where the equation or average needs it, or so large, small or varied that double precision
+            does not hold it; or x and eps do not fit it.
         ConvergenceError
             The iteration did not reach ``tol``.
         """
         return self.solve(a, x, eps, correctors=False).tensor
 
     def solve(
-        self, a: Medium, x: Array | None = None, eps: float | None = None, correctors: bool = True
+        self, a: MediumLike, x: Array | None = None, eps: float | None = None, correctors: bool = True
     ) -> MicroSolution:
         """As ``effective_tensor``, and returns the whole micro solution."""
+        if not callable(a):
+            raise TypeError(f"a={a!r} is not a medium: a function a(x, y) is needed (lambda x, y: 2.0 for a constant)")
+        warn_of_correlation(a, self.length)
+        refuse_scale(a, eps)
+        if x is None:
+            if eps is not None:
+                raise ValueError(f"eps={eps!r} is given without x: say at which macro points")
+            refuse_slow_variable(a, self.dim, self.length, self.offset * self.size)
+        points, shape = (np.zeros((self.dim, 1)), ()) if x is None else macro_points(x, self.dim)
+
+        def sampled(first: int, last: int) -> list[Part]:
+            slow, fast = places(points[:, first:last, None], self.domain[:, None], eps)
+            return samples(a, slow, fast, sure=first > 0)
+
+        return self.solve_sampled(sampled, shape, correctors)
+
+    def solve_sampled(
+        self, sampled: Callable[[int, int], list[Part]], shape: tuple[int, ...], correctors: bool
+    ) -> MicroSolution:
+        """Problems numbered 0, 1, ..., as many as ``shape`` holds, whose coefficients ``sampled(first, last)`` hands out."""
         if self.richardson:
-            return richardson(self, a, x, eps, correctors)
-        macro, shape = self._macro_points(a, x, eps)
-        answers, owner, seen = [], np.empty(macro.shape[1], dtype=int), {}
-        exponents = np.empty(macro.shape[1], dtype=int)
-        for first, fields, exponent in self._fields(a, macro, eps):
-            fresh = []
-            for k, field in enumerate(fields):
-                known = len(seen)
-                owner[first + k] = seen.setdefault(self._fingerprint(field, exponent[k]), known)
-                if len(seen) > known:
-                    fresh.append(k)
-            cut = slice(first, first + self.chunk)
-            exponents[cut] = exponent
-            if len(fields) == 1:
-                owner[cut] = owner[first]
-            if fresh:
-                answers.append(solve_batch(self, fields[fresh], exponent[fresh], correctors))
-        tensor, iterations, residual, solver, fields = (
+            return richardson(self, sampled, shape, correctors)
+        count, d = math.prod(shape), self.dim
+        owner, exponents = np.empty((2, count), dtype=int)
+        answers, seen = [], {}
+        for first in range(0, count, self.chunk):
+            for numbers, fields, exponent in sampled(first, min(first + self.chunk, count)):
+                mine, fresh = [], []
+                for k, field in enumerate(fields):
+                    known = len(seen)
+                    mine.append(seen.setdefault(self._fingerprint(field, exponent[k]), known))
+                    if len(seen) > known:
+                        fresh.append(k)
+                owner[first + numbers], exponents[first + numbers] = mine, exponent
+                if fresh:
+                    points = fields[fresh].reshape(len(fresh), fields.shape[1], -1, self.cells**d)
+                    answers.append(solve_batch(self, points, exponent[fresh], correctors))
+        tensor, iterations, residual, solver, w = (
             None if part[0] is None else np.concatenate(part)[owner] for part in zip(*answers, strict=True)
         )
-        tensor = np.ldexp(np.moveaxis(tensor, 0, -1), exponents)
-        rank = 1 if tensor.shape[0] == self.dim else 2  # of a macro gradient
-        tensor = tensor.reshape(*(self.dim,) * (2 * rank), *shape)
-        if fields is not None:
-            fields = fields.swapaxes(0, 1).reshape(*(self.dim,) * rank, *shape, *fields.shape[2:])
+        tensor = restored(np.moveaxis(tensor, 0, -1), exponents, self.tol)
+        unit = tensor.shape[: (tensor.ndim - 1) // 2]  # of macro gradients: (d,), or (d, d) of a vector field
+        if w is not None:
+            w = np.moveaxis(w, 0, len(unit))
+            w = w.reshape(*unit, *shape, *w.shape[len(unit) + 1 :])
         iterations, residual, solver = (part.reshape(shape)[()] for part in (iterations, residual, solver))
         nodes = self.grid.edges + self.offset * self.size
-        return MicroSolution(tensor, nodes, iterations, residual, solver, len(seen), fields)
+        return MicroSolution(tensor.reshape(*unit, *unit, *shape), nodes, iterations, residual, solver, len(seen), w)
 
-    def alike(self, a: Medium, x: Array, eps: float | None = None) -> Array:
+    def alike(self, a: MediumLike, x: Array, eps: float | None = None) -> Array:
         """Numbers (K,) for macro points x (d, K): equal ones have equal coefficients, and so are one problem."""
-        macro, _ = self._macro_points(a, x, eps)
-        eta = (self.grid.points + self.offset * self.size)[:, None, :: max(1, self.grid.points.shape[1] // 16)]
-        x = macro[:, :, None]
-        few = sample(a, *((x, eta) if eps is None else (x + eps * eta, x / eps + eta)))
-        if len(few) > 1 and len(np.unique(few.reshape(len(few), -1), axis=0)) == len(few):
-            return np.arange(macro.shape[1])  # all differ, as a few points show
-        labels, seen = np.empty(macro.shape[1], dtype=int), {}
-        for first, fields, exponent in self._fields(a, macro, eps):
-            here = [seen.setdefault(self._fingerprint(f, e), len(seen)) for f, e in zip(fields, exponent, strict=True)]
-            labels[first : first + self.chunk] = here
+        points, _ = macro_points(x, self.dim)
+        few = self.domain[:, None, :: max(1, self.domain.shape[1] // 16)]
+        first = sample(a, *places(points[:, :, None], few, eps))
+        labels, seen = np.arange(points.shape[1]), {}
+        if len(first) > 1 and len(np.unique(first.reshape(len(first), -1), axis=0)) == len(first):
+            return labels  # all differ, as a few micro points show
+        for cut in (slice(k, k + self.chunk) for k in range(0, len(labels), self.chunk)):
+            for numbers, fields, exponent in samples(a, *places(points[:, cut, None], self.domain[:, None], eps)):
+                found = (self._fingerprint(*problem) for problem in zip(fields, exponent, strict=True))
+                labels[cut][numbers] = [seen.setdefault(kind, len(seen)) for kind in found]
         return labels
 
     def _fingerprint(self, field: Array, exponent: int) -> tuple:
         """Equal ones are one problem, up to a power of two if nothing but the coefficient has a magnitude."""
         scale = 0 if self.equation == "elliptic" else int(exponent)
         return hashlib.blake2b(field, digest_size=16).digest(), scale
-
-    # -- the medium, sampled and checked ----------------------------------------------------------------------------
-
-    @property
-    def chunk(self) -> int:
-        return max(1, CHUNK // (self.dim * self.cells**self.dim))
-
-    def _macro_points(self, a: Medium, x: Array | None, eps: float | None) -> tuple[Array, tuple[int, ...]]:
-        """Macro points as (d, K), and the shape that the caller gave to K."""
-        if not callable(a):
-            raise TypeError(f"a={a!r} is not a medium: a function a(x, y) is needed (lambda x, y: 2.0 for a constant)")
-        length = self.size + 2 * self.buffer
-        if getattr(a, "correlation_length", 0.0) > length:
-            warnings.warn(
-                f"the medium's correlation length, {a.correlation_length:.6g} periods, exceeds the cell's size + 2 buffer = "
-                f"{length:.6g}: such a sample is not representative",
-                UserWarning,
-                stacklevel=4,
-            )
-        if eps is not None and not (isinstance(eps, Real) and math.isfinite(eps) and eps > 0):
-            raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
-        if x is None:
-            if eps is not None:
-                raise ValueError(f"eps={eps!r} is given without x: say at which macro points")
-            self._refuse_hidden_slow_variable(a)
-            return np.zeros((self.dim, 1)), ()
-        if np.iscomplexobj(x):
-            raise ValueError("x is complex; macro points are real")
-        x = np.asarray(x, dtype=float)
-        if x.ndim == 0 or x.shape[0] != self.dim:
-            raise ValueError(
-                f"x has shape {x.shape}; a cell problem with dim={self.dim} takes points ({self.dim}, ...)"
-            )
-        if not np.isfinite(x).all():
-            raise ValueError(f"x holds {x[~np.isfinite(x)][0]}; macro points must be finite")
-        if x.size == 0:
-            raise ValueError(f"x has shape {x.shape}: there is no macro point in it")
-        return x.reshape(self.dim, -1), x.shape[1:]
-
-    def _refuse_hidden_slow_variable(self, a: Medium) -> None:
-        """Without x, a medium that depends on x would be answered for x = 0 without a word."""
-        y = self.grid.points[:, None, :: max(1, self.grid.points.shape[1] // 64)]
-        try:
-            here, there = (np.asarray(a(np.full((self.dim, 1, 1), value), y)) for value in (0.0, 0.382))
-        except Exception:  # the medium is evaluated again in earnest, and its error reported there
-            return
-        if here.shape == there.shape and not np.array_equal(here, there, equal_nan=here.dtype.kind == "f"):
-            raise ValueError("the medium depends on x: say at which macro points, effective_tensor(a, x=...)")
-
-    def _fields(self, a: Medium, macro: Array, eps: float | None) -> Iterator[tuple[int, Array, Array]]:
-        """Chunks of sampled coefficients 2^exponent (B, c, G, E), of order one, with exponents (B,); B = 1 where the medium
-        ignores x."""
-        eta = (self.grid.points + self.offset * self.size)[:, None, :]
-        for first in range(0, macro.shape[1], self.chunk):
-            x = macro[:, first : first + self.chunk, None]
-            slow, fast = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
-            field, exponent = normalised(sample(a, slow, fast))
-            yield first, field.reshape(*field.shape[:2], -1, self.cells**self.dim), exponent
 
 
 @lru_cache(maxsize=32)

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from hmm_core.media.exact import positive, require
+from hmm_core.media.exact import require
 from hmm_core.micro.cell import CellProblem
-from hmm_core.micro.sample import Array, sample
+from hmm_core.micro.question import places, refuse_scale, refuse_slow_variable, warn_of_correlation
+from hmm_core.micro.sample import Array, Part, samples
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ class Ensemble:
         """Whether the interval of each entry, widened by the solver's tolerance, covers that of ``tensor``.
 
         ``tensor`` is a number (times I) or (d, d). Entries that do not scatter, such as zeros by symmetry, have an
-        interval of no width; they are still known to ``cell.tol`` only.
+        interval of no width; they are still known only to ``cell.tol``, relative to the diagonal, (A_ii A_jj)^(1/2).
         """
         tensor = np.asarray(tensor, dtype=float)
         tensor = tensor * np.eye(len(self.samples)) if tensor.ndim == 0 else tensor
         lower, upper = self.interval
-        slack = self.cell.tol * np.abs(self.samples).max()
+        root = np.sqrt(np.abs(np.diag(self.mean)))
+        slack = self.cell.tol * np.outer(root, root)
         return (lower - slack <= tensor) & (tensor <= upper + slack)
 
     def first(self, count: int) -> "Ensemble":
@@ -106,31 +108,6 @@ class Ensemble:
 
 def _inverses(tensors: Array) -> Array:
     return np.moveaxis(np.linalg.inv(np.moveaxis(tensors, 2, 0)), 0, 2)
-
-
-@dataclass(frozen=True)
-class _Numbered:
-    """A medium whose slow variable is the number of a realisation: one batch of cell problems is one ensemble."""
-
-    medium: Any
-    x: Array | None
-    eps: float | None
-
-    @property
-    def correlation_length(self) -> float:
-        return getattr(self.medium, "correlation_length", 0.0)
-
-    def __call__(self, numbers: Array, eta: Array) -> Array:
-        if self.x is None:
-            slow, fast = np.zeros((len(eta), 1, 1)), eta
-        elif self.eps is None:
-            slow, fast = self.x, eta
-        else:
-            slow, fast = self.x + self.eps * eta, self.x / self.eps + eta
-        fields = [sample(self.medium.realisation(int(i)), slow, fast) for i in numbers[0].ravel()]
-        field = np.concatenate(fields)  # (K, c, P)
-        d = len(eta)
-        return field[:, 0] if field.shape[1] == 1 else field.swapaxes(0, 1).reshape(d, d, len(fields), -1)
 
 
 def effective_ensemble(
@@ -172,27 +149,29 @@ def effective_ensemble(
     require(np.abs(numbers) < 2**53, "realisations", realisations, "must be numbers below 2**53")
     if wrap:
         require(cell.bc == "periodic", "wrap", wrap, f"makes sense with bc='periodic', not bc={cell.bc!r}")
-        medium = medium.wrapped(cell.size + 2 * cell.buffer)
+        medium = medium.wrapped(cell.length)
+    one = medium.realisation(int(numbers[0]))
+    refuse_scale(one, eps)
+    warn_of_correlation(one, cell.length)
     if x is None:
         require(eps is None, "eps", eps, "needs x: say at which macro point")
-        _refuse_slow_variable(medium, cell)
+        refuse_slow_variable(one, cell.dim, cell.length, cell.offset * cell.size)
     else:
         x = np.asarray(x, dtype=float)
         ok = x.shape == (cell.dim,) and np.isfinite(x).all()
         require(ok, "x", x, f"must be one finite macro point of shape ({cell.dim},)")
-        x = x[:, None, None]
-        if eps is not None:
-            eps = float(positive("eps", eps))
-    points = np.zeros((cell.dim, numbers.size))
-    points[0] = numbers
-    return Ensemble(cell.effective_tensor(_Numbered(medium, x, eps), x=points), cell, average, confidence)
+    point = np.zeros((cell.dim, 1, 1)) if x is None else x[:, None, None]
+    slow, fast = places(point, cell.domain[:, None], eps)
 
+    def sampled(first: int, last: int) -> list[Part]:
+        """Realisation by realisation, joined to parts of one kind."""
+        kinds: dict[int, list[Part]] = {}
+        for k in range(last - first):
+            for _, field, exponent in samples(medium.realisation(int(numbers[first + k])), slow, fast):
+                kinds.setdefault(field.shape[1], []).append((np.array([k]), field, exponent))
+        return [tuple(map(np.concatenate, zip(*parts, strict=True))) for parts in kinds.values()]
 
-def _refuse_slow_variable(medium: Any, cell: CellProblem) -> None:
-    """Without x, statistics that depend on x would be answered for x = 0 without a word."""
-    y = cell.grid.points[:, None, :: max(1, cell.grid.points.shape[1] // 64)]
-    here, there = (sample(medium, np.full((cell.dim, 1, 1), value), y) for value in (0.0, 0.382))
-    require(np.array_equal(here, there), "x", None, "the medium depends on the slow variable; give a macro point (d,)")
+    return Ensemble(cell.solve_sampled(sampled, numbers.shape, False).tensor, cell, average, confidence)
 
 
 def ensembles_by_size(

@@ -76,20 +76,6 @@ class _Grid(Transforms):
     bc: str = "periodic"
     fields: str = "scalar"
 
-    @cached_property
-    def kinematics(self) -> Array:
-        """S (L, m, d)."""
-        d = self.dim
-        if self.fields == "scalar":
-            return np.eye(d)[:, None]
-        if self.fields == "vector":
-            return np.eye(d * d).reshape(d * d, d, d)
-        pairs = [(i, i) for i in range(d)] + [(i, j) for i in range(d) for j in range(i + 1, d)]
-        S = np.zeros((len(pairs), d, d))
-        for row, (i, j) in zip(S, pairs, strict=True):
-            row[i, j] = row[j, i] = 1.0 if i == j else math.sqrt(0.5)
-        return S
-
     @property
     def components(self) -> tuple[int, ...]:
         """Axes of a value: none for scalars, (m,) for fields of m components."""
@@ -151,7 +137,7 @@ class _Grid(Transforms):
         left, right = window_weights(self.edges, np.array([0.0, 1.0]), size, window)
         line = np.append(left, 0.0)
         line[1:] += right
-        return self.restrict(np.prod(np.meshgrid(*[line] * self.dim, indexing="ij"), axis=0))
+        return self.fold(np.prod(np.meshgrid(*[line] * self.dim, indexing="ij"), axis=0))
 
     # -- nodal fields on the closed grid of (cells+1)^d points, which all boundary conditions share -----------------
 
@@ -166,7 +152,7 @@ class _Grid(Transforms):
             return closed
         return np.pad(field, [(0, 0)] * keep + [(0, 1)] * self.dim, mode="wrap")
 
-    def restrict(self, closed: Array) -> Array:
+    def fold(self, closed: Array) -> Array:
         """The transpose of ``extend``: a functional on all grid points -> on the unknowns (a view; may overwrite)."""
         if self.bc == "neumann":
             return closed
@@ -229,7 +215,7 @@ class Q1Grid(_Grid):
         values = values.reshape(*values.shape[:-1], *(self.cells,) * self.dim)
         for c, corner in enumerate(self.corners):
             closed[self._element(corner)] += values[(..., c, *(slice(None),) * self.dim)]
-        return np.ascontiguousarray(self.restrict(closed))
+        return np.ascontiguousarray(self.fold(closed))
 
     def load(self, a: Array) -> Array:
         """Functionals v -> int (a e_j) . grad v, for j = 1..L: (B, c, G, E) -> (B, L, nodes)."""
@@ -250,12 +236,17 @@ class Q1Grid(_Grid):
 
     def gradient(self, field: Array) -> Array:
         """Gradient at the Gauss points: (B, J, nodes) -> (B, J, L, G, E)."""
+        return self.closed_gradient(self.extend(field))
+
+    def closed_gradient(self, closed: Array) -> Array:
+        """The same for values at all grid points."""
         nodes, L, g = self._gradients.shape
-        closed = self.extend(field)
         lead = closed.shape[: closed.ndim - self.dim]
         values = np.stack([closed[self._element(c)].reshape(*lead, -1) for c in self.corners], axis=-2)
+        values[..., 1:, :] -= values[..., :1, :]  # differences first: stiff elements hardly deform, wherever they move
+        values[..., 0, :] = 0.0
         table = self._gradients.reshape(nodes, -1).T
-        return (table @ values.reshape(*field.shape[:2], nodes, -1)).reshape(*field.shape[:2], L, g, -1)
+        return (table @ values.reshape(*closed.shape[:2], nodes, -1)).reshape(*closed.shape[:2], L, g, -1)
 
     def stencil(self, a: Array) -> Array:
         """The operator v -> int a grad w . grad v as 3^d couplings of every node: (B, c, G, E) -> (B, 3^d, nodes).
@@ -269,7 +260,7 @@ class Q1Grid(_Grid):
             couplings = (table @ flat).reshape(len(a), m * m, -1, *(self.cells,) * self.dim)
             for beta, other in enumerate(self.corners):
                 closed[:, :, self._offset(corner, other)][self._element(corner)] += couplings[:, :, beta]
-        open_grid = self.restrict(closed)
+        open_grid = self.fold(closed)
         return open_grid.reshape(len(a), *self.components * 2, *open_grid.shape[2:])
 
     @cached_property
@@ -289,7 +280,7 @@ class Q1Grid(_Grid):
         for corner, other in product(self.corners, self.corners):
             coupling = np.prod([line[c, o] for c, o in zip(corner, other, strict=True)])
             closed[self._offset(corner, other)][self._element(corner)] += coupling
-        stencil = self.restrict(closed)
+        stencil = self.fold(closed)
         return np.multiply.outer(np.eye(self.dim), stencil) if self.components else stencil
 
     def _offset(self, corner: tuple[int, ...], other: tuple[int, ...]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hmm_core.micro.grid import Array
 from hmm_core.micro.krylov import ConvergenceError
-from hmm_core.micro.sampled_law import LAW, State
+from hmm_core.micro.sampled_law import LAW, Batch
 
 STEPS = 40  # Newton steps of one attempt
 SHORTEST = 2.0**-10  # damping at which a step is given up
@@ -18,7 +18,7 @@ FASTEST, SLOWEST = 0.1, 0.9  # factors by which continuation reduces the linear 
 VALUES = (*LAW, "r", "gap")  # of a state; the rest are its unknowns
 
 
-def _solve_batch(problems: Any, memory: State | None) -> State:
+def _solve_batch(problems: Any, memory: Batch | None) -> Batch:
     """The answers for B problems, and the state to start from next time."""
     begin = problems.start() if memory is None else problems.predict(memory)
     state, balance, steps, work, stuck = _newton(problems, begin)
@@ -38,7 +38,7 @@ def _solve_batch(problems: Any, memory: State | None) -> State:
     return answer | report | {"grad": problems.G, "u": problems.law.u}
 
 
-def _continue(problems: Any, k: int, state: State, steps: Array, work: Array) -> None:
+def _continue(problems: Any, k: int, state: Batch, steps: Array, work: Array) -> None:
     """Rare: one problem, by way of the laws (1 - m) j + m D xi, from the linear one (m = 1) to its own (m = 0)."""
     one, law = problems.of(np.array([k])), problems.law
     now = one.start()
@@ -69,7 +69,7 @@ def _continue(problems: Any, k: int, state: State, steps: Array, work: Array) ->
     )
 
 
-def _newton(problems: Any, state: State) -> tuple[State, State | None, Array, Array, Array]:
+def _newton(problems: Any, state: Batch) -> tuple[Batch, Batch | None, Array, Array, Array]:
     """Damped Newton from a state: the state reached, its balance (None if some are stuck), steps, linear iterations, and
     which problems are stuck, all (B,).
 
@@ -107,13 +107,13 @@ def _newton(problems: Any, state: State) -> tuple[State, State | None, Array, Ar
     return state, None if stuck.any() else settled, steps, work, stuck
 
 
-def _pick(state: State, chosen: Array) -> State:
+def _pick(state: Batch, chosen: Array) -> Batch:
     """Some of the problems, by mask or by increasing numbers; all of them are not copied."""
     count = chosen.sum() if chosen.dtype == bool else len(chosen)
     return state if all(len(value) == count for value in state.values()) else {n: v[chosen] for n, v in state.items()}
 
 
-def _place(state: State, count: int, where: Array, part: State) -> State:
+def _place(state: Batch, count: int, where: Array, part: Batch) -> Batch:
     """The inverse of ``_pick``: a part written into the state of ``count`` problems."""
     for name, value in part.items():
         if len(where) == count:

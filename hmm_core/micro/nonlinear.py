@@ -12,7 +12,6 @@ Newton's method, batched: each step is a linear cell problem with the tensor dj/
 sides more, at the end, is the *consistent tangent* d sigma / dG, d sigma / dU: the derivative of the answer itself.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,13 +20,14 @@ import numpy as np
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, LineGrid
-from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
+from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
 from hmm_core.micro.newton import _pick, _solve_batch
 from hmm_core.micro.problems import _Problems
+from hmm_core.micro.question import refuse_scale
 from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond
 from hmm_core.micro.sample import is_symmetric
-from hmm_core.micro.sampled_law import Law, State
+from hmm_core.micro.sampled_law import HUGE, Batch, SampledLaw
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,9 @@ class NonlinearMicroSolution:
     newton: Array
     iterations: Array
     residual: Array
-    memory: State
+    memory: Batch
 
-    def kept(self, what: str) -> State:
+    def kept(self, what: str) -> Batch:
         """Of the memory: all ("fields"), without the derivatives of the fields ("start"), or the state alone ("nothing")."""
         left_out = {"fields": (), "start": ("d_w", "d_xi")}.get(what)
         if left_out is None:
@@ -76,7 +76,7 @@ class NonlinearMicroSolution:
         return w - inner.mean(axis=tuple(range(1, d + 1)), keepdims=True)
 
 
-def fits(cell: CellProblem, memory: State, count: int) -> bool:
+def fits(cell: CellProblem, memory: Batch, count: int) -> bool:
     """Whether a memory holds micro fields of this cell for so many points."""
     grid, line = cell.grid, cell.dim == 1
     shape = (1, len(grid.reference), grid.cells) if line else (1, *grid.shape)
@@ -90,7 +90,7 @@ def solve_nonlinear(
     u: Array,
     grad: Array,
     eps: float | None = None,
-    memory: State | None = None,
+    memory: Batch | None = None,
     tol: float | None = None,
 ) -> NonlinearMicroSolution:
     r"""Averaged flux and consistent tangent of a flux law at K macro points.
@@ -108,14 +108,16 @@ def solve_nonlinear(
     tol : relative accuracy of the flux, and within a factor of ten of its tangent; by default the cell's.
 
     Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
-    the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), that at a unit gradient
-    stands in; where it is infinite at rest, that very close to rest.
+    the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), or the energy of the state
+    below 1e-290, that at a unit gradient stands in; where it is infinite at rest, that very close to rest. A gradient below
+    1e-150 is rest.
 
     Raises
     ------
     TypeError, ValueError
-        Arguments of the wrong kind or shape; a law that raises, is not finite at the start (or beyond 1e150) or not elliptic
-        at the solution.
+        Arguments of the wrong kind or shape; an eps that the law's medium is not made for; a law that raises, is not finite at
+        the start, beyond 1e150 there or below 1e-290 at a unit gradient (their squares are no numbers), or not elliptic at
+        the solution.
     ConvergenceError
         Newton's method failed from the given start, from the affine field, and along a path from a linear law to this one.
     """
@@ -130,13 +132,16 @@ def solve_nonlinear(
         raise ValueError(f"{given} for a {cell.dim}D cell; it needs x ({cell.dim}, K), u (K,), grad ({cell.dim}, K)")
     if not all(np.isfinite(value).all() for value in (x, u, grad)):
         raise ValueError("x, u and grad must be finite")
-    if eps is not None and not 0 < eps < math.inf:
-        raise ValueError(f"eps={eps!r} must be a positive number, or None to freeze the slow variable")
+    if not (np.abs(grad) < HUGE).all():
+        raise ValueError(f"grad={grad[np.abs(grad) >= HUGE][0]:.3g}: beyond {HUGE:.0e} its square is not finite")
+    grad = np.where(np.abs(grad).max(axis=0) > 1 / HUGE, grad, 0.0)
+    refuse_scale(flux, eps)
     cell = cell if tol is None else replace(cell, tol=min(max(tol, 1e-13), 0.1))
     kind, parts = _Line if isinstance(cell.grid, LineGrid) else _Cells, []
     for first in range(0, x.shape[1], cell.chunk):
         cut = slice(first, first + cell.chunk)
-        problems = kind(cell, Law.sampled(flux, cell, x[:, cut], u[cut], eps), grad[:, cut].T)
+        law = SampledLaw.sampled(flux, cell, x[:, cut], u[cut], eps, sure=first > 0)
+        problems = kind(cell, law, grad[:, cut].T)
         old = None if memory is None else {name: np.moveaxis(value[..., cut], -1, 0) for name, value in memory.items()}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of laws, where a step goes too far
             parts.append(_solve_batch(problems, old))
@@ -158,7 +163,7 @@ class _Cells(_Problems):
         """<flux> over the window: (..., G, E) -> (...)."""
         return np.tensordot(flux, self.cell.grid.window(self.cell.size, self.cell.window), axes=2)
 
-    def start(self) -> State:
+    def start(self) -> Batch:
         count, d, grid = len(self.G), self.cell.dim, self.cell.grid
         state = {"load": self.G.copy(), "w": np.zeros((count, 1, *(grid.nodes,) * d)), "outer": np.zeros((count, d))}
         state["xi"] = np.zeros((count, d, *self.law.shape)) + self.G[:, :, None, None]
@@ -166,7 +171,7 @@ class _Cells(_Problems):
             state["outer"] = self.law(state["xi"])["j"].mean(axis=(2, 3))
         return self.valued(state)
 
-    def predict(self, memory: State) -> State:
+    def predict(self, memory: Batch) -> Batch:
         """To first order in the change of (G, U), by those derivatives of the last answer that were kept."""
         change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
         state = {
@@ -178,7 +183,7 @@ class _Cells(_Problems):
         state["xi"] = state["load"][:, :, None, None] + self.cell.grid.gradient(state["w"])[:, 0]
         return self.valued(state)
 
-    def residual(self, state: State) -> State:
+    def residual(self, state: Batch) -> Batch:
         """The functional v -> - int (j - outer) . grad v, and the gap G - <xi>."""
         flux = state["j"] if self.cell.bc != "neumann" else state["j"] - state["outer"][:, :, None, None]
         gap = np.zeros_like(self.G) if self.forced else self.G - mean_gradient(self.cell, self.cell.grid, state["xi"])
@@ -188,14 +193,15 @@ class _Cells(_Problems):
         """r . P^-1 r (B,)."""
         return np.maximum(dot(r, self.cell.grid.preconditioner(diagonal)(r))[:, 0], 0.0)
 
-    def measure(self, state: State) -> State:
+    def measure(self, state: Batch) -> Batch:
         balance = self.scales(state)
         cell, diagonal = self.cell, balance["diagonal"]
         balance["merit"] = self.merit(state, diagonal)
         balance["symmetric"] = is_symmetric(balance["tangent"])
         quadratic = balance["symmetric"] & is_quadratic(cell, True) & (cell.bc != "neumann")
+        scales = [balance[name] for name in ("low", "harmonic", "mean")]
         shares = [
-            (allowed_energy(cell, balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
+            (allowed_energy(cell, *scales, form, cell.bc != "neumann") / diagonal).min(axis=1)
             for form in (is_quadratic(cell, True), False)
         ]
         # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
@@ -203,15 +209,15 @@ class _Cells(_Problems):
         balance["target"] = np.maximum(balance["low"] * share * balance["energy"], balance["round_off"])
         return balance
 
-    def direction(self, state: State, balance: State) -> State:
+    def direction(self, state: Batch, balance: Batch) -> Batch:
         """Newton's step in all unknowns, and the linear iterations it took."""
         return self._apart(_Cells._direction, state, balance)
 
-    def answer(self, state: State, balance: State) -> State:
+    def answer(self, state: Batch, balance: Batch) -> Batch:
         """Flux, consistent tangent, and what a neighbouring problem starts from."""
         return self._apart(_Cells._answer, state, balance)
 
-    def guess(self, memory: State) -> State:
+    def guess(self, memory: Batch) -> Batch:
         """The micro fields of the last tangent as ``_answer`` wants them, before their means were normalised."""
         if "d_w" not in memory:
             return {}
@@ -221,7 +227,7 @@ class _Cells(_Problems):
         w[:, d] = memory["d_w"][:, d] - np.einsum("bj...,bj->b...", w[:, :d], load[..., d])
         return {"guess": w}
 
-    def _apart(self, action: Callable, state: State, balance: State) -> State:
+    def _apart(self, action: Callable, state: Batch, balance: Batch) -> Batch:
         """Symmetric tangents and others take different iterations: a batch that holds both is cut in two."""
         symmetric = balance["symmetric"]
         if symmetric.all() or not symmetric.any():
@@ -232,7 +238,7 @@ class _Cells(_Problems):
         order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
         return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
-    def _direction(self, state: State, balance: State, symmetric: bool) -> State:
+    def _direction(self, state: Batch, balance: Batch, symmetric: bool) -> Batch:
         grid, d, tangent, mean = self.cell.grid, self.cell.dim, balance["tangent"], balance["mean"]
         r, gap = state["r"], state["gap"]
         relative = np.minimum(0.01, balance["merit"] / balance["energy"])
@@ -255,24 +261,30 @@ class _Cells(_Problems):
                 step["outer"] = np.einsum("bij,bj->bi", mean, load)
         return step | {"iterations": iterations.max(axis=1)}
 
-    def _tangent_target(self, balance: State, symmetric: bool) -> Array:
+    def _tangent_target(self, balance: Batch, symmetric: bool) -> Array:
         """r . P^-1 r (B, d) that the d directions of the tangent may leave."""
         quadratic = is_quadratic(self.cell, symmetric)
-        allowed = allowed_energy(self.cell, balance["low"], balance["harmonic"], balance["diagonal"], quadratic)
+        scales = [balance[name] for name in ("low", "harmonic", "mean")]
+        allowed = allowed_energy(self.cell, *scales, quadratic, self.cell.bc != "neumann")
         return balance["low"][:, None] * allowed
 
     def _solve(
-        self, tangent: Array, balance: State, b: Array, target: Array, symmetric: bool, start: Array | None = None
+        self, tangent: Array, balance: Batch, b: Array, target: Array, symmetric: bool, start: Array | None = None
     ) -> tuple[Array, Array]:
         grid = self.cell.grid
         precondition = grid.preconditioner(balance["diagonal"])
         allowed = target / balance["low"][:, None]
-        w, _, _, iterations, _ = solve_systems(
+        w, _, _, iterations, _, left = solve_systems(
             grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
         )
+        if not (left <= 1).all():
+            raise ConvergenceError(
+                f"a linear system of the nonlinear cell problem is too rough for tol={self.cell.tol}: the energy of its error is "
+                f"{left.max():.1e} times what it may be"
+            )
         return w, iterations
 
-    def _answer(self, state: State, balance: State, symmetric: bool) -> State:
+    def _answer(self, state: Batch, balance: Batch, symmetric: bool) -> Batch:
         cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
         tangent, mean = balance["tangent"], balance["mean"]
         b = -grid.load(fluctuation(tangent, mean))
@@ -280,7 +292,10 @@ class _Cells(_Problems):
         sensitive = bool(state["dj_du"].any())
         if sensitive:  # one more direction: how the micro field follows U
             b = np.concatenate([b, -grid.divergence(state["dj_du"][:, None])], axis=1)
-            strength = (np.square(state["dj_du"]).mean(axis=(2, 3)) / balance["diagonal"]).sum(axis=1, keepdims=True)
+            slope = state["dj_du"]
+            strength = (
+                (slope * (slope / balance["diagonal"][:, :, None, None])).mean(axis=(2, 3)).sum(axis=1, keepdims=True)
+            )
             last = (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength
             target = np.concatenate([target, last], axis=1)
         start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
@@ -288,7 +303,9 @@ class _Cells(_Problems):
             start[target == 0] = 0.0  # a law that does not depend on U here any more
         w, iterations = self._solve(tangent, balance, b, target, symmetric, start)
         quadratic = is_quadratic(cell, symmetric)
-        rates, caused = respond(cell, grid, tangent, w, quadratic, state["dj_du"] if sensitive else None)
+        gradient = grid.gradient(w)
+        gradient[:, np.arange(d), np.arange(d)] += 1.0
+        rates, caused = respond(cell, grid, tangent, gradient, quadratic, mean, state["dj_du"] if sensitive else None)
         flux = self._average(state["j"])
         if quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
             flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / grid.length**d

@@ -8,7 +8,7 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array
 from hmm_core.micro.newton import _place
 from hmm_core.micro.response import mean_tensor
-from hmm_core.micro.sampled_law import HUGE, LAW, Law, RefusedState, State, _least
+from hmm_core.micro.sampled_law import HUGE, LAW, TINY, Batch, RefusedState, SampledLaw, _least
 
 LIFT = 1e-12  # of the tangent's size, where it degenerates: a large contrast is no degeneracy
 LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
@@ -20,7 +20,7 @@ class _Problems:
     """B cell problems for mean gradients G (B, d). A state holds the unknowns, and the values of the law there."""
 
     cell: CellProblem
-    law: "Law"
+    law: "SampledLaw"
     G: Array
 
     def of(self, chosen: Array) -> "_Problems":
@@ -28,12 +28,12 @@ class _Problems:
         count = chosen.sum() if chosen.dtype == bool else len(chosen)
         return self if count == len(self.G) else replace(self, law=self.law.of(chosen), G=self.G[chosen])
 
-    def values(self, state: State) -> State:
+    def values(self, state: Batch) -> Batch:
         """With the values of the law, and the residual they leave."""
         state = state | self.law(state["xi"])
         return state | self.residual(state)
 
-    def valued(self, state: State) -> State:
+    def valued(self, state: Batch) -> Batch:
         """The same for a state to start from: where the law is not finite, an error, or the affine field instead."""
         state = self.values(state)
         bad = ~self.finite(state)
@@ -43,29 +43,30 @@ class _Problems:
             _place(state, len(bad), np.flatnonzero(bad), self.of(bad).start())
         return state
 
-    def finite(self, state: State) -> Array:
+    def finite(self, state: Batch) -> Array:
         """Whether the law is finite, and not so large that its square is not, everywhere in the cell (B,)."""
         values = [state[name].reshape(len(self.G), -1) for name in LAW]
         return np.logical_and.reduce([(v.max(axis=1) < HUGE) & (v.min(axis=1) > -HUGE) for v in values])
 
-    def merit(self, state: State, diagonal: Array) -> Array:
+    def merit(self, state: Batch, diagonal: Array) -> Array:
         """Energy of the residual plus the energy that closes the gap."""
         closing = (diagonal * state["gap"] ** 2).sum(axis=1) * self.cell.grid.length**self.cell.dim
         return self.energy(state["r"], diagonal) + closing
 
-    def scales(self, state: State) -> State:
+    def scales(self, state: Batch) -> Batch:
         """The tangent lifted to be elliptic, how elliptic it is, and the energy of the state."""
         d, tangent, count = self.cell.dim, state["dj_dxi"], len(self.G)
         trace = d * tangent[:, 0] if tangent.shape[1] == 1 else tangent[:, :: d + 1].sum(axis=1)
         size = np.abs(trace).reshape(count, -1).max(axis=1) / d
-        at_rest = size == 0
+        largest = np.abs(self.G).max(axis=1)
+        at_rest = (size == 0) | ((largest > 0) & (size * largest * largest < TINY))
         if at_rest.any():
             tangent = tangent.copy()
             tangent[at_rest] = self.of(at_rest).law.at_unit_gradient()[:, : tangent.shape[1]]
             size = np.where(at_rest, np.abs(tangent).reshape(count, -1).max(axis=1), size)
         least = tangent[:, 0] if tangent.shape[1] == 1 else _least(tangent, d)
         low, floor = least.reshape(count, -1).min(axis=1), LIFT * size
-        worst = low / size
+        worst = self._worst(tangent, least) if (low < 0).any() else np.zeros(count)
         if (low < floor).any():
             lift = np.maximum(floor[:, None, None] - least, 0.0)
             tangent, least, low = tangent.copy(), least + lift, np.maximum(low, floor)
@@ -74,9 +75,10 @@ class _Problems:
         diagonal = np.einsum("bii->bi", mean)
         strongest = diagonal.max(axis=1)
         harmonic = 1 / ((1 / least).mean(axis=(1, 2)) * strongest)
-        j, xi = (np.einsum("bige,bige->bi", state[n], state[n]) / least[0].size for n in ("j", "xi"))
+        j, xi, D = state["j"], state["xi"], diagonal[:, :, None, None]
+        j, xi = (np.einsum("bige,bige->b", *pair) / least[0].size for pair in ((j, j / D), (xi, xi * D)))
         # What the residual is relative to: the flux itself, for a law near rest may be far stiffer than where it matters.
-        energy = np.maximum((j / diagonal).sum(axis=1), 1e-12 * (diagonal * xi).sum(axis=1)) * self.cell.grid.length**d
+        energy = np.maximum(j, 1e-12 * xi) * self.cell.grid.length**d
         return {
             "tangent": tangent,
             "mean": mean,
@@ -84,15 +86,21 @@ class _Problems:
             "low": np.maximum(low / strongest, LOWEST),
             "harmonic": np.maximum(harmonic, LOWEST),
             "energy": energy,
-            "round_off": ROUND_OFF**2 * (diagonal * xi).sum(axis=1) * self.cell.grid.length**d,
+            "round_off": ROUND_OFF**2 * xi * self.cell.grid.length**d,
             "worst": worst,
         }
 
-    def refuse_non_elliptic(self, balance: State) -> None:
+    @staticmethod
+    def _worst(tangent: Array, least: Array) -> Array:
+        """The smallest eigenvalue relative to the tangent at the same point, (B,): a soft phase may not be negative either."""
+        size = np.abs(tangent).max(axis=1)
+        return np.divide(least, size, out=np.zeros_like(least), where=size > 0).reshape(len(least), -1).min(axis=1)
+
+    def refuse_non_elliptic(self, balance: Batch) -> None:
         if (balance["worst"] < -1e-6).any():
             k = int(balance["worst"].argmin())
             raise RefusedState(
                 f"dj_dxi is not positive (semi)definite everywhere in the cell at x={self.law.place(k)}, u={self.law.u[k]:.6g}, "
-                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size, so the cell "
-                "problem is not elliptic there"
+                f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size there, so the "
+                "cell problem is not elliptic"
             )

@@ -11,29 +11,30 @@ from hmm_core.micro.response import fluctuation, mean_tensor
 
 
 def richardson(cell: Any, *question: Any) -> Any:
-    """The micro solution of ``cell.solve(*question)``: the error of the zero-order term is a power series in 1/T whose first
+    """The answer to ``cell.solve_sampled(*question)``: the error of the zero-order term is a power series in 1/T whose first
     term is known, so the tensors of T and 2T tell the limit better than either."""
     kind, T = cell.equation
-    one, two = (replace(cell, equation=(kind, t), richardson=False).solve(*question) for t in (T, 2 * T))
+    one, two = (replace(cell, equation=(kind, t), richardson=False).solve_sampled(*question) for t in (T, 2 * T))
     gain = 2 ** (2 if cell.average == "energy" else 1)
-    tensor = (gain * two.tensor - one.tensor) / (gain - 1)
+    tensor = two.tensor + (two.tensor - one.tensor) / (gain - 1)
     return replace(two, tensor=tensor, iterations=one.iterations + two.iterations, solves=one.solves + two.solves)
 
 
 def parabolic(
-    cell: Any, grid: Q1Grid, a: Array, scale: Array, correctors: bool
+    cell: Any, grid: Q1Grid, a: Array, T: Array, correctors: bool
 ) -> tuple[Array, Array, Array, Array, Array | None]:
-    r"""A_ij = <a_ij> - 2 int_0^T <u_i u_j> dt for B sampled coefficients scale * a.
+    r"""A_ij = <a_ij> - 2 int_0^T <u_i u_j> dt for B sampled coefficients a, with a time T for each.
 
     u(t) = exp(-t K/m) u(0) in the Krylov space of each problem (Lanczos), so the time integral is exact there. The mass
-    matrix is lumped, m = h^d. The space grows until the tensor stands still. Returns as ``CellProblem._solve_batch``.
+    matrix is lumped, m = h^d. The space grows until the tensor stands still. Returns as ``linear.solve_batch`` does, in the
+    L components of a gradient.
     """
-    d, T = grid.dim, cell.equation[1] * scale[:, None, None]
+    L, T = len(grid.kinematics), T[:, None, None]
     weights = grid.window(cell.size, cell.window)
     voigt = np.tensordot(a, weights, axes=2)
-    voigt = voigt[:, :, None] * np.eye(d) if a.shape[1] == 1 else voigt.reshape(-1, d, d)
-    m = grid.h**d
-    start = -grid.load(fluctuation(a, mean_tensor(a, d))) / m
+    voigt = voigt[:, :, None] * np.eye(L) if a.shape[1] == 1 else voigt.reshape(-1, L, L)
+    m = grid.h**grid.dim
+    start = -grid.load(fluctuation(a, mean_tensor(a, L))) / m
     length = np.sqrt(dot(start, start))
     nodal = grid.nodal_window(cell.size, cell.window)
     tensor, change = voigt, np.full(1, np.inf)
@@ -41,12 +42,15 @@ def parabolic(
         previous, first = tensor, length[..., None] * modes[..., 0, :]
         tensor = voigt.copy()
         weighted = (basis * nodal).reshape(*basis.shape[:3], -1)
-        for i, j in np.ndindex(d, d):
+        for i, j in np.ndindex(L, L):
             gram = weighted[:, i] @ basis[:, j].reshape(*basis[:, j].shape[:2], -1).swapaxes(1, 2)
             rate = theta[:, i, :, None] + theta[:, j, None, :]
             gram = modes[:, i].swapaxes(1, 2) @ gram @ modes[:, j] * -np.expm1(-T * rate) / rate
             tensor[:, i, j] -= 2 * np.einsum("bk,bkl,bl->b", first[:, i], gram, first[:, j])
-        change = np.abs(tensor - previous).max(axis=(1, 2)) / np.abs(tensor).max(axis=(1, 2))
+        root = np.sqrt(
+            np.abs(np.einsum("bii->bi", tensor))
+        )  # of the diagonal: weak directions count as much as strong ones
+        change = (np.abs(tensor - previous) / (root[:, :, None] * root[:, None, :])).max(axis=(1, 2))
         if (change < cell.tol).all():
             break
     else:

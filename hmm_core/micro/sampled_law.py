@@ -8,11 +8,13 @@ import numpy as np
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, as_tensors
-from hmm_core.micro.sample import smallest_eigenvalue
+from hmm_core.micro.question import places
+from hmm_core.micro.sample import coincide, few_points, smallest_eigenvalue
 
-State = dict[str, Array]  # of B problems: every array has the problem axis first
+Batch = dict[str, Array]  # of B problems: every array has the problem axis first
 
 HUGE = 1e150  # what is larger has no finite square
+TINY = 1e-290  # energies below are lost in their round-off: a state with less is taken for one at rest
 REST = 1e-8  # of the largest gradient: how close to rest a law whose tangent is infinite there is evaluated
 LAW = ("j", "dj_du", "dj_dxi")
 
@@ -23,7 +25,7 @@ class RefusedState(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
+class SampledLaw:
     """The flux law of B problems in the layout of the grids: xi (B, d, G, E) -> j, dj_du (B, d, G, E), dj_dxi (B, c, G, E)."""
 
     flux: Flux
@@ -35,14 +37,30 @@ class Law:
     stiffness: Array | None = None
 
     @staticmethod
-    def sampled(flux: Flux, cell: CellProblem, x: Array, u: Array, eps: float | None) -> "Law":
-        eta = (cell.grid.points + cell.offset * cell.size)[:, None, :]
-        x = x[:, :, None]
-        places = (x, eta) if eps is None else (x + eps * eta, x / eps + eta)
+    def sampled(
+        flux: Flux, cell: CellProblem, x: Array, u: Array, eps: float | None, sure: bool = False
+    ) -> "SampledLaw":
+        """``sure``: the law has already shown that its answers follow the numbers of points."""
+        slow, fast = places(x[:, :, None], cell.domain[:, None], eps)
         elements = cell.cells**cell.dim
-        return Law(flux, *places, u, (eta.shape[2] // elements, elements))
+        law = SampledLaw(flux, slow, fast, u, (fast.shape[2] // elements, elements))
+        if not sure and coincide((len(x), len(u), fast.shape[2]), len(x), len(u), fast.shape[2]):
+            law.refuse_ambiguous()
+        return law
 
-    def of(self, chosen: Array) -> "Law":
+    def refuse_ambiguous(self) -> None:
+        """Where numbers of points coincide, an axis that is taken for another one shows when they do not."""
+        x, y = few_points(self.x, self.y)
+        few = SampledLaw(self.flux, x, y, np.resize(self.u, x.shape[1]), (1, y.shape[2]))
+        try:
+            few._values(np.ones((x.shape[1], len(x), *few.shape)))
+        except ValueError as error:
+            raise ValueError(
+                f"for {len(self.u)} macro and {self.y.shape[2]} micro points in {len(x)}D an axis of what flux returns can mean "
+                f"either, and asked again with other numbers of points, {error}"
+            ) from error
+
+    def of(self, chosen: Array) -> "SampledLaw":
         y = self.y if self.y.shape[1] == 1 else self.y[:, chosen]
         stiffness = None if self.stiffness is None else self.stiffness[chosen]
         return replace(self, x=self.x[:, chosen], y=y, u=self.u[chosen], stiffness=stiffness)
@@ -54,11 +72,16 @@ class Law:
     def at_unit_gradient(self) -> Array:
         d, count = len(self.x), len(self.u)
         tangent = self(np.full((count, d, *self.shape), 1 / math.sqrt(d)))["dj_dxi"]
-        if not np.isfinite(tangent).all() or not (np.abs(tangent).reshape(count, -1).max(axis=1) > 0).all():
+        size = np.abs(tangent).reshape(count, -1).max(axis=1)
+        if not (size < np.inf).all() or not size.all():
             raise ValueError("dj_dxi vanishes (or is not finite) in a whole cell, at rest and at a unit gradient alike")
+        if not size.min() > TINY:
+            raise ValueError(
+                f"dj_dxi is {size.min():.3g} at a unit gradient, too small for its energy: use another unit for flux"
+            )
         return tangent
 
-    def refuse(self, values: State) -> None:
+    def refuse(self, values: Batch) -> None:
         """Name the first place where the law is not finite, or too large."""
         for name in LAW:
             bad = ~(np.abs(values[name]) < HUGE)
@@ -71,7 +94,7 @@ class Law:
                     f"xi={xi}. Start elsewhere (initial=), or regularise the law there"
                 )
 
-    def __call__(self, xi: Array) -> State:
+    def __call__(self, xi: Array) -> Batch:
         values = self._values(xi)
         at_rest = ~xi.any(axis=1, keepdims=True)
         if at_rest.any():
@@ -82,7 +105,7 @@ class Law:
                 self._soften(values, xi, singular)
         return values
 
-    def _soften(self, values: State, xi: Array, singular: Array) -> None:
+    def _soften(self, values: Batch, xi: Array, singular: Array) -> None:
         """Laws with an infinite tangent at rest (a power below 2): there, the mean over small gradients in all directions."""
         d, size = xi.shape[1], np.abs(xi).reshape(len(xi), -1).max(axis=1)
         small = REST * np.where(size > 0, size, 1.0)[:, None, None, None]
@@ -94,7 +117,7 @@ class Law:
         for name, value in values.items():
             np.copyto(value, sum(near[name] for near in around) / len(around), where=singular)
 
-    def _values(self, xi: Array) -> State:
+    def _values(self, xi: Array) -> Batch:
         count, d = xi.shape[:2]
         gradient = np.ascontiguousarray(xi.swapaxes(0, 1)).reshape(d, count, -1)
         try:
@@ -117,11 +140,13 @@ class Law:
         return values
 
     def _laid_out(self, name: str, value: Array, axes: tuple[int, ...], count: int) -> Array:
+        """Components are never left out, but of a number (or a scalar dj_dxi): other axes could be taken for theirs."""
         points = (count, math.prod(self.shape))
         if axes and value.shape == axes:
             value = value[..., None, None]
+        fits = value.ndim in (0, len(axes) + 2) or (not axes and value.ndim < 2)
         try:
-            if value.dtype.kind not in "fiu":
+            if value.dtype.kind not in "fiu" or not fits:
                 raise ValueError
             value = np.broadcast_to(value, (*axes, *points))
         except ValueError:

@@ -6,7 +6,7 @@ small matrix t per axis). Only t depends on the boundary condition.
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -32,9 +32,35 @@ def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
     return (matrix @ field.reshape(-1, n, rest)).reshape(*shape[:first], len(matrix), *shape[first + 1 :])
 
 
+@lru_cache
+def kinematics(dim: int, fields: str) -> Array:
+    """The kinematic matrix S (L, m, d), for "scalar", "vector" or "strain". Not to be written to."""
+    if fields == "scalar":
+        S = np.eye(dim)[:, None]
+    elif fields == "vector":
+        S = np.eye(dim * dim).reshape(dim * dim, dim, dim)
+    else:
+        pairs = [(i, i) for i in range(dim)] + [(i, j) for i in range(dim) for j in range(i + 1, dim)]
+        S = np.zeros((len(pairs), dim, dim))
+        for row, (i, j) in zip(S, pairs, strict=True):
+            row[i, j] = row[j, i] = 1.0 if i == j else math.sqrt(0.5)
+    S.flags.writeable = False
+    return S
+
+
+# How much the energy of all first derivatives, component by component, exceeds that of the strain (Korn), rotations apart.
+# Dirichlet: an identity. Neumann: 4.8 on 48 x 48 elements and 3.7 on 6^3 (eigenvalues), growing ever more slowly with n.
+KORN = {"dirichlet": 1.5, "neumann": 8.0}
+
+
 class Transforms:
     """What a grid knows of its constant-coefficient operators. It has ``dim``, ``cells``, ``nodes``, ``bc``, ``fields``,
-    ``components``, ``kinematics``, and ``_symbols_1d``, the eigenvalues of stiffness and mass along one axis."""
+    ``components``, and ``_symbols_1d``, the eigenvalues of stiffness and mass along one axis."""
+
+    @property
+    def kinematics(self) -> Array:
+        """S (L, m, d)."""
+        return kinematics(self.dim, self.fields)
 
     @cached_property
     def frequencies(self) -> Array:
@@ -87,14 +113,24 @@ class Transforms:
     def _invisible_1d(self) -> list[int]:
         return [] if self.bc == "dirichlet" else [0]
 
+    def korn(self, diagonal: Array) -> Array:
+        """C (B,) such that C r . P^-1 r bounds r . K0^-1 r, P^-1 the ``preconditioner`` made for K0: 1 where they agree.
+
+        Strains that are not periodic are preconditioned component by component: P <= C K0 by Korn's inequality.
+        """
+        if self.fields != "strain" or self.bc == "periodic":
+            return np.ones(len(diagonal))
+        return KORN[self.bc] * diagonal.max(axis=1) / diagonal.min(axis=1)
+
     def preconditioner(self, diagonal: Array, shift: float | Array = 0.0) -> Operator:
         """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, L): r -> T^T L^-1 T r.
 
-        Modes that K0 does not see are left out, which keeps every iterate orthogonal to them. ``shift`` is a number or (B,).
+        Modes that K0 does not see are left out, which keeps every iterate orthogonal to them: loads are, and a small shift would
+        blow up what round-off puts there. ``shift`` is a number or (B,).
         Each component is inverted for itself; only periodic strains, whose frequencies do not mix, couple them.
         """
         if self.fields == "strain" and self.bc == "periodic":
-            return self._coupled_preconditioner(diagonal)
+            return self._coupled_preconditioner(diagonal, shift)
         dense = self.nodes <= DENSE_TRANSFORM
         half = self.bc == "periodic" and not dense  # the real FFT stores half of the frequencies
         columns = slice(self.nodes // 2 + 1 if half else self.nodes)
@@ -102,7 +138,7 @@ class Transforms:
         symbols = np.tensordot(weights, self.symbols[..., columns], axes=1)
         shift = np.reshape(shift, (-1, *(1,) * (symbols.ndim - 1)))
         symbols = symbols + shift * self.mass_symbol[..., columns]
-        visible = ~self.invisible[..., columns] | (shift > 0)
+        visible = np.broadcast_to(~self.invisible[..., columns], symbols.shape)
         inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=visible)
         inverse = inverse.reshape(len(inverse), 1, *self.components, *inverse.shape[2:])
         axes = tuple(range(-self.dim, 0))
@@ -130,12 +166,14 @@ class Transforms:
 
         return dense_transform if dense else fast_transform
 
-    def _coupled_preconditioner(self, diagonal: Array) -> Operator:
+    def _coupled_preconditioner(self, diagonal: Array, shift: float | Array) -> Operator:
         """Periodic strains: one m x m matrix for every frequency."""
         columns = slice(self.nodes // 2 + 1)
         S = self.kinematics
         weights = np.einsum("lmk,bl,lnj->bmnkj", S, diagonal, S)
         symbols = np.tensordot(weights, self.mixed_symbols[..., columns], axes=2)  # (B, m, m, n, ..., n)
+        shift = np.multiply.outer(np.broadcast_to(shift, len(symbols)), self.mass_symbol[..., columns])
+        symbols = symbols + shift[:, None, None] * np.eye(self.dim).reshape(1, self.dim, self.dim, *(1,) * self.dim)
         visible = ~self.invisible[..., columns]
         inverse = np.zeros_like(symbols)
         blocks = np.linalg.inv(np.moveaxis(symbols[..., visible], -1, 1))

@@ -7,7 +7,7 @@ import numpy as np
 
 from hmm_core import exact, media
 from hmm_core.micro.cell import CellProblem
-from hmm_core.micro.sample import Medium
+from hmm_core.micro.sample import MediumLike
 from hmm_course.figures import Array, canvas
 from hmm_course.figures.ch04 import CELL, FRACTION, micro_fields
 
@@ -77,7 +77,7 @@ def _between(name: str, value: float, low: float, high: float) -> None:
         raise ValueError(f"{name}={value!r} must lie between {low:g} and {high:g}")
 
 
-def _medium(name: str, contrast: float) -> Medium:
+def _medium(name: str, contrast: float) -> MediumLike:
     if name == "disk":
         return media.inclusion(contrast, fraction=0.3)
     if name == "square":

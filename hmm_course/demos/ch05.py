@@ -15,7 +15,7 @@ FLOOR = 1e-6  # smaller errors are an arrow at the left
 
 @lru_cache(maxsize=256)
 def _field(bc: str, size: float) -> Array:
-    """log10 of the error of grad w on a sample of that size, shown down to 1e-3."""
+    """log10 of the error of grad w on a sample of that size."""
     return np.log10(np.maximum(wound(SMOOTH, bc, size, N, 0.0, tol=1e-6), 1e-5))
 
 
@@ -47,7 +47,7 @@ def sample_and_edge(bc: str = "dirichlet", size: float = 3.5, buffer: float = 0.
     if isinstance(q, bool) or q != int(q) or not 0 <= q <= 5:
         raise ValueError(f"q={q!r} must be an integer from 0 to 5")
     whole = size + 2 * buffer
-    error = _field(bc, float(whole))
+    error = _field(bc, float(whole))  # shown down to 1e-3
 
     figure, (left, right) = canvas(1, 2, figsize=(9.6, 3.8), width_ratios=(1, 1.2))
     field_plot(

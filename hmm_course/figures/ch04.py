@@ -12,7 +12,7 @@ from hmm_core.macro import macro_basis, solve_elliptic
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Q1Grid, multiply
 from hmm_core.micro.krylov import bicgstab, conjugate_gradients
-from hmm_core.micro.sample import Medium, sample
+from hmm_core.micro.sample import MediumLike, sample
 from hmm_course.figures import Array, Data, canvas, field_plot, rate_plot
 
 UNIT = (0.0, 1.0, 0.0, 1.0)
@@ -21,7 +21,7 @@ INSIDE = 10.0  # conductivity of the disks; the matrix has 1
 FRACTION = media.Affine(0.1, (0.5, 0.0))  # volume fraction of the disks, 0.1 at x_1 = 0 and 0.6 at x_1 = 1
 
 
-def graded_disks() -> Medium:
+def graded_disks() -> MediumLike:
     """Disks of conductivity 10 in a matrix of conductivity 1, their volume fraction growing with x_1."""
     return media.inclusion(INSIDE, fraction=FRACTION)
 
@@ -31,7 +31,7 @@ def oblique(x: Array, y: Array) -> Array:
     return np.exp(1.2 * np.sin(2 * np.pi * (y[0] + 2 * y[1])) + np.cos(2 * np.pi * (y[0] - y[1]) + 1))
 
 
-def micro_fields(a: Medium, cell: CellProblem, x: Array | None = None) -> Data:
+def micro_fields(a: MediumLike, cell: CellProblem, x: Array | None = None) -> Data:
     """a (N, N), w_j (2, N+1, N+1), the flux a(e_j + grad w_j) (2, 2, N, N) as element means, [j] first, and the tensor.
 
     A plane periodic Q1 cell at one macro point x (2, 1), or for a medium without slow variable.
@@ -192,7 +192,7 @@ def swirl_back(x: Array, y: Array) -> Array:
 
 
 def flux_with_source(
-    a: Medium, source: Any, eps: float, bc: str = "periodic", n: int = 32, G: tuple = (1.0, 0.0)
+    a: MediumLike, source: Any, eps: float, bc: str = "periodic", n: int = 32, G: tuple = (1.0, 0.0)
 ) -> tuple[Array, Array]:
     """<a(G + grad w)> (2,) and w (n+1, n+1) for -div_y(a(G + grad_y w)) = eps f(eps y) on one period, from the library's parts.
 
@@ -203,7 +203,7 @@ def flux_with_source(
     field = field.reshape(1, field.shape[1], 4, -1)
     rule = np.r_[0.5, np.ones(n - 1), 0.5] * grid.h  # weights of the nodes along an axis
     y = np.array(np.meshgrid(grid.edges, grid.edges, indexing="ij"))
-    f = grid.restrict((eps * source(eps * y) * np.outer(rule, rule))[None, None])
+    f = grid.fold((eps * source(eps * y) * np.outer(rule, rule))[None, None])
     b = (f - f.mean() if bc == "periodic" else f) - np.einsum("j,bj...->b...", G, grid.load(field))[:, None]
     iterate = conjugate_gradients if field.shape[1] == 1 else bicgstab
     precondition = grid.preconditioner(field[:, 0].mean() * np.ones((1, 2)))  # constant a, inverted by fast transforms
@@ -363,7 +363,7 @@ def floor(data: Data) -> Any:
 # -- the fine scale put back ---------------------------------------------------------------------------------------------
 
 
-def _beside_dns(a: Medium, eps: float, per_period: int = 16, level: int = 5) -> tuple[Any, Array, Array, Array]:
+def _beside_dns(a: MediumLike, eps: float, per_period: int = 16, level: int = 5) -> tuple[Any, Array, Array, Array]:
     """DNS basis, and at its nodes u^eps, U, and U + eps w . grad U.
 
     The cell problems use the same elements as the DNS, ``per_period`` of them in a period, so that both make the
@@ -383,7 +383,7 @@ def _on_grid(basis: Any, u: Array) -> Array:
     return u[np.lexsort(basis.doflocs.round(9)[::-1])].reshape(n, n)
 
 
-def _reconstruction_data(a: Medium, eps: float, line: float, step: int = 2) -> Data:
+def _reconstruction_data(a: MediumLike, eps: float, line: float, step: int = 2) -> Data:
     basis, *fields = _beside_dns(a, eps)
     u, U, fine = (_on_grid(basis, f) for f in fields)
     nodes = np.linspace(0, 1, len(u))
