@@ -21,7 +21,7 @@ CALLS = []
 def made_data():
     CALLS.append("data")
     h = np.array([0.5, 0.25, 0.125])
-    return {"h": h, "error": 3 * h**2, "name": np.array(["a", "b"])}
+    return {"h": h, "error": 3 * h**2, "name": np.array(["a", "b"]), "sweep.h": h, "sweep.error": 3 * h**2}
 
 
 def made(data):
@@ -54,6 +54,8 @@ def test_pictures_tables_and_verdicts(workshop, capsys):
     assert sorted(path.suffix for path in (workshop / "build" / "figures").iterdir()) == [".pdf", ".png"]
     table = np.loadtxt(workshop / "build" / "data" / "99-test" / "error.csv", delimiter=",")
     np.testing.assert_allclose(table, 3 * np.array([0.5, 0.25, 0.125]) ** 2)
+    named = (workshop / "build" / "data" / "99-test" / "sweep.csv").read_text().splitlines()
+    assert named[:2] == ["h,error", "0.5,0.75"] and len(named) == 4
     said = capsys.readouterr().out
     row = next(line for line in said.splitlines() if line.startswith("99-test") and " error " in line)
     assert row.split()[-4:] == ["2", "theory", "2.00", "ok"] and "2 comparisons, 0 not as expected" in said

@@ -1,6 +1,7 @@
 """Rebuild every figure of the course and its data, compare with the reference, and print expectation beside measurement.
 
-python tools/reproduce.py [--fresh] [name ...] writes build/figures/<name>.pdf and .png and build/data/<name>/<array>.csv.
+python tools/reproduce.py [--fresh] [name ...] writes build/figures/<name>.pdf and .png and build/data/<name>/<array>.csv;
+arrays named table.column become the named columns of <table>.csv.
 Interrupted, it goes on with what is missing; figures made by an older state of the library are made again.
 """
 
@@ -29,6 +30,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(sorted(figures.FIGURES))}")
     names, state = options.names or sorted(figures.FIGURES), library_state()
+    figures.use_style()
     for name in tqdm(names, desc="figures"):
         done = BUILD / "data" / name / "done.json"
         if options.fresh or not done.exists() or json.loads(done.read_text())["library"] != state:
@@ -54,8 +56,13 @@ def make(name: str) -> list[tuple[str, str, str, str, str]]:
     folder = BUILD / "data" / name
     folder.mkdir(parents=True, exist_ok=True)
     (BUILD / "figures").mkdir(parents=True, exist_ok=True)
+    for table, columns in named_tables(data).items():
+        np.savetxt(folder / f"{table}.csv", np.column_stack(list(columns.values())),
+                   delimiter=",", header=",".join(columns), comments="", fmt="%.10g")  # fmt: skip
     for key, value in data.items():
         value = np.asarray(value)
+        if "." in key:
+            continue
         form = {"fmt": "%.10g"} if value.dtype.kind in "fiub" else {"fmt": "%s"}
         np.savetxt(folder / f"{key}.csv", np.atleast_2d(value.reshape(len(value), -1) if value.ndim else value),
                    delimiter=",", header=f"shape {value.shape}", **form)  # fmt: skip
@@ -67,6 +74,16 @@ def make(name: str) -> list[tuple[str, str, str, str, str]]:
         verdict = "ok" if abs(row.measured - row.expected) <= row.tolerance else f"off by more than {row.tolerance:g}"
         rows.append((row.quantity, f"{row.expected:.4g}", row.source, f"{row.measured:.2f}", verdict))
     return rows
+
+
+def named_tables(data: figures.Data) -> dict[str, figures.Data]:
+    """Arrays named table.column, by table: one file each, one column for each array."""
+    tables = {}
+    for key, value in data.items():
+        if "." in key:
+            table, column = key.split(".", 1)
+            tables.setdefault(table, {})[column] = value
+    return tables
 
 
 def against_reference(name: str, data: figures.Data) -> tuple[str, str]:

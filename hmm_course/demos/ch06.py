@@ -25,6 +25,7 @@ from hmm_course.figures.ch06 import (
 
 EPS = 0.04
 CELLS = ("dirichlet", "neumann", "periodic")
+VIEW = (-2.2, 4.2)  # periods; holds the largest sample, centred or not
 
 
 def error_budget(N: int = 3, R: float = 1.5, n: int = 8, bc: str = "dirichlet", one_sided: bool = True) -> Any:
@@ -41,8 +42,8 @@ def error_budget(N: int = 3, R: float = 1.5, n: int = 8, bc: str = "dirichlet", 
     bc : one of ``CELLS``.
     one_sided : x sits in a corner of its sample; otherwise in the centre.
 
-    Left: the terms in per cent of u0, in energy; the diamond is the error itself. Right: what doubling each effort would
-    leave of the error. ValueError for a parameter outside its range.
+    Left: the sample in its material, with its grid. Right: the terms in per cent of u0, in energy, as they are and with
+    each effort doubled; the diamond is the error itself. ValueError for a parameter outside its range.
     """
     for name, value, low, high in (("N", N, 1, 6), ("n", n, 4, 16)):
         if isinstance(value, bool) or value != int(value) or not low <= value <= high:
@@ -51,23 +52,37 @@ def error_budget(N: int = 3, R: float = 1.5, n: int = 8, bc: str = "dirichlet", 
         raise ValueError(f"R={R!r} must lie in [0.5, 4]")
     if bc not in CELLS:
         raise ValueError(f"bc={bc!r} is not one of {', '.join(map(repr, CELLS))}")
-    now = _budget(int(N), float(R), int(n), bc, bool(one_sided))
-    figure, (left, right) = canvas(1, 2, figsize=(9.4, 3.9), width_ratios=(1, 1.6))
-    stack(left, [f"H = 1/{N}, δ/ε = {R:g},\nn = {n}"], now[None])
-    worst = TERMS[int(now[:4].argmax())]
-    left.set(ylabel="error in energy, % of u⁰", xlim=(-0.7, 1.6), xlabel="this choice", title=f"largest: {worst}")
-    left.legend(fontsize=8, loc="upper right")
+    N, R, n, one_sided = int(N), float(R), int(n), bool(one_sided)
     trials = {
-        "as it is": now,
-        "H / 2": _budget(int(2 * N), float(R), int(n), bc, bool(one_sided)),
-        "2 δ": _budget(int(N), 2 * float(R), int(n), bc, bool(one_sided)),
-        "h / 2": _budget(int(N), float(R), int(2 * n), bc, bool(one_sided)),
+        "as it is": _budget(N, R, n, bc, one_sided),
+        "H / 2": _budget(2 * N, R, n, bc, one_sided),
+        "2 δ": _budget(N, 2 * R, n, bc, one_sided),
+        "h / 2": _budget(N, R, 2 * n, bc, one_sided),
     }
+    figure, (left, right) = canvas(1, 2, figsize=(9.4, 4.0), width_ratios=(1, 1.5))
+    _sample(left, R, n, 0.0 if one_sided else -R / 2)
+    left.set(title=f"H = 1/{N} is {1 / (N * R * EPS):.2g} δ", xlabel="$y_1$, in periods", ylabel="$y_2$")
     stack(right, list(trials), np.array(list(trials.values())))
-    right.set(xlabel="which effort is doubled (each: four times the work)", title="What would help?")
-    for ax in (left, right):
-        ax.grid(axis="x", visible=False)
+    worst = TERMS[int(trials["as it is"][:4].argmax())]
+    right.set(xlabel="which effort is doubled (each: four times the work)", title=f"Largest: {worst}. What would help?")
+    right.set(ylabel="error in energy, % of u⁰", xlim=(-0.5, 5.2))
+    right.legend(fontsize=8, loc="upper right")
+    right.grid(axis="x", visible=False)
     return figure
+
+
+def _sample(ax: Any, R: float, n: int, start: float) -> None:
+    """R periods of the material from ``start`` on, and their n R elements; x at 0."""
+    low, high = VIEW
+    y = np.linspace(low, high, 160)
+    ax.imshow(PERIOD(None, np.array(np.meshgrid(y, y, indexing="ij"))).T, extent=VIEW * 2, cmap="Greys", alpha=0.7)
+    edges = np.linspace(start, start + R, CellProblem(n=n, size=R).cells + 1)
+    ax.vlines(edges, start, start + R, color="#D55E00", lw=0.4)
+    ax.hlines(edges, start, start + R, color="#D55E00", lw=0.4)
+    ax.plot(start + R * np.array([0, 1, 1, 0, 0]), start + R * np.array([0, 0, 1, 1, 0]), color="#D55E00", lw=2)
+    ax.plot(0, 0, "o", color="k", ms=6)
+    ax.set(xlim=VIEW, ylim=VIEW, xticks=range(-2, 5), yticks=range(-2, 5))
+    ax.grid(False)
 
 
 @lru_cache(maxsize=512)

@@ -62,11 +62,11 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "05-window-end": ("ch05_window", "window_end_data", "window_end"),
     "05-long-resonance": ("ch05", "long_resonance_data", "long_resonance"),
     "06-ladder": ("ch06", "ladder_data", "ladder"),
-    "06-macro": ("ch06", "macro_data", "macro"),
-    "06-modelling": ("ch06", "modelling_data", "modelling"),
-    "06-resonance": ("ch06", "resonance_data", "resonance"),
-    "06-micro": ("ch06", "micro_data", "micro"),
+    "06-one-problem": ("ch06_terms", "one_problem_data", "one_problem"),
+    "06-corner": ("ch06", "corner_data", "corner"),
+    "06-micro": ("ch06_terms", "micro_data", "micro"),
     "06-budget": ("ch06", "budget_data", "budget"),
+    "06-coupled": ("ch06_terms", "coupled_data", "coupled"),
     "06-planner": ("ch06", "planner_data", "planner"),
 }
 

@@ -10,7 +10,8 @@ from hmm_core import compare, exact, media
 from hmm_core.closure import CellClosure
 from hmm_core.macro import macro_basis, solve_elliptic
 from hmm_core.micro.cell import CellProblem
-from hmm_core.micro.grid import multiply
+from hmm_core.micro.grid import Q1Grid, multiply
+from hmm_core.micro.krylov import bicgstab, conjugate_gradients
 from hmm_core.micro.sample import MediumLike, sample
 from hmm_course.figures import Array, Data, canvas, field_plot, rate_plot
 
@@ -139,41 +140,83 @@ def correctors(data: Data) -> Any:
     return figure
 
 
-def energy_data(n: int = 32, digits: int = 8) -> Data:
-    """Error of the tensor against the solver's residual: averaged flux (off-diagonal entries) and energy form (all)."""
+BOTH_WAYS = 1e-3  # residual above which the squares still hide the linear part of the averaged flux
+
+
+def energy_data(n: int = 32) -> Data:
+    """Error of the tensor against the solver's residual: averaged flux and energy form, diagonal and off-diagonal entries.
+
+    One row for each stopping point of the solver, the largest error of the entries of a kind.
+    """
     best = CellProblem(dim=2, n=n, tol=1e-14).effective_tensor(oblique)
-    residual, diagonal, flux, energy = [], [], [], []
-    for k in range(1, digits + 1):
-        cell = CellProblem(dim=2, n=n, tol=10.0**-k)
-        residual.append(cell.solve(oblique).residual)
+    rows = {}
+    for digits in np.arange(1, 12, 0.25):
+        cell = CellProblem(dim=2, n=n, tol=10.0**-digits)
         fields = micro_fields(oblique, cell)
-        averaged = np.abs(fields["flux"].mean(axis=(2, 3)).T - best)
-        flux.append(averaged[[0, 1], [1, 0]].max())
-        diagonal.append(averaged[[0, 1], [0, 1]].max())
-        energy.append(np.abs(fields["tensor"] - best).max())
-    return {
-        "residual": np.array(residual),
-        "flux": np.array(flux),
-        "flux_diagonal": np.array(diagonal),
-        "energy": np.array(energy),
-    }
+        errors = [np.abs(A - best) for A in (fields["flux"].mean(axis=(2, 3)).T, fields["tensor"])]
+        rows[float(cell.solve(oblique).residual)] = [
+            error[entries].max() for error in errors for entries in (np.eye(2) == 0, np.eye(2) == 1)
+        ]
+    names = ("flux", "flux_diagonal", "energy", "energy_diagonal")
+    return {"residual": np.array(list(rows))} | dict(zip(names, np.array(list(rows.values())).T, strict=True))
 
 
 def energy(data: Data) -> Any:
-    figure, ax = canvas(figsize=(6.4, 3.8))
-    rate_plot(ax, data["residual"], data["flux"], "averaged flux, off-diagonal", 1)
-    rate_plot(ax, data["residual"], data["energy"], "energy form, all entries", 2)
-    ax.loglog(data["residual"], data["flux_diagonal"], "x", color="k", label="averaged flux, diagonal")
+    figure, ax = canvas(figsize=(6.8, 4.2))
+    residual, late = data["residual"], data["residual"] < BOTH_WAYS
+    rate_plot(ax, residual, data["energy"], "off-diagonal, energy form", 2, color="#D55E00")
+    ax.loglog(
+        residual[~late], data["flux"][~late], "o", mfc="white", color="#0072B2", label="off-diagonal, averaged flux"
+    )
+    rate_plot(ax, residual[late], data["flux"][late], f"the same below {BOTH_WAYS:g}", 1, color="#0072B2")
+    ax.loglog(residual, data["energy_diagonal"], "-", lw=4, color="0.8", zorder=0, label="diagonal, energy form")
+    ax.loglog(residual, data["flux_diagonal"], "x", ms=4, color="k", label="diagonal, averaged flux")
     ax.set(xlabel="residual at which conjugate gradients stopped", ylabel="error of the tensor")
-    ax.legend()
+    ax.legend(fontsize=8)
     return figure
+
+
+# -- the source ----------------------------------------------------------------------------------------------------------
+
+
+def swirl(x: Array, y: Array) -> Array:
+    """2 + sin 2 pi y_1 cos 2 pi y_2 and a rotation that varies: a tensor that is not symmetric, (2, 2, ...)."""
+    s, c = np.sin(2 * np.pi * y), np.cos(2 * np.pi * y)
+    b, r = 2 + s[0] * c[1], 1 + s[1] + 0.5 * c[0]
+    return np.array([[b, r], [-r, b]])
+
+
+def swirl_back(x: Array, y: Array) -> Array:
+    """The transpose of ``swirl``."""
+    return swirl(x, y).swapaxes(0, 1)
+
+
+def flux_with_source(
+    a: MediumLike, source: Any, eps: float, bc: str = "periodic", n: int = 32, G: tuple = (1.0, 0.0)
+) -> tuple[Array, Array]:
+    """<a(G + grad w)> (2,) and w (n+1, n+1) for -div_y(a(G + grad_y w)) = eps f(eps y) on one period, from the library's parts.
+
+    A periodic cell cannot balance the mean of the source, which is taken out; a Dirichlet cell holds w = 0 on its boundary.
+    """
+    grid = Q1Grid(2, n, 1.0, bc)
+    field = sample(a, np.zeros((2, 1, 1)), grid.points[:, None])
+    field = field.reshape(1, field.shape[1], 4, -1)
+    rule = np.r_[0.5, np.ones(n - 1), 0.5] * grid.h  # weights of the nodes along an axis
+    y = np.array(np.meshgrid(grid.edges, grid.edges, indexing="ij"))
+    f = grid.fold((eps * source(eps * y) * np.outer(rule, rule))[None, None])
+    b = (f - f.mean() if bc == "periodic" else f) - np.einsum("j,bj...->b...", G, grid.load(field))[:, None]
+    iterate = conjugate_gradients if field.shape[1] == 1 else bicgstab
+    precondition = grid.preconditioner(field[:, 0].mean() * np.ones((1, 2)))  # constant a, inverted by fast transforms
+    w = iterate(grid.operator(grid.stencil(field)), precondition, b, np.full((1, 1), 1e-26), 300)[0]
+    flux = multiply(field, grid.gradient(w) + np.reshape(G, (1, 1, 2, 1, 1)))
+    return flux[0, 0].mean(axis=(1, 2)), grid.extend(w)[0, 0]
 
 
 # -- the loop ------------------------------------------------------------------------------------------------------------
 
 
 def graded_data(level: int = 4, n: int = 64) -> Data:
-    """HMM for the graded disks, f = 1: U at the vertices, the tensor A_11 met on the way, and its bounds."""
+    """HMM for the graded disks, f = 1: U at the vertices, the tensor A_11 met on the way, the true one, and its bounds."""
     basis = macro_basis(skfem.MeshTri().refined(level), skfem.ElementTriP1())
     closure = CellClosure(graded_disks(), CellProblem(dim=2, n=n))
     solution = solve_elliptic(basis, closure, 1.0)
@@ -192,6 +235,7 @@ def graded_data(level: int = 4, n: int = 64) -> Data:
         "A11": A[0, 0],
         "A22": A[1, 1],
         "bounds": np.array(hs),
+        "rayleigh": np.array([exact.cylinders(f, INSIDE) for f in FRACTION(x[:, first])]),
     }
 
 
@@ -206,6 +250,7 @@ def graded(data: Data) -> Any:
     left.set(title=r"$U_H$ and the current $-\sigma$", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.grid(False)
     right.fill_between(data["x1"], *data["bounds"], color="0.85", label="Hashin–Shtrikman bounds")
+    right.plot(data["x1"], data["rayleigh"], color="#D55E00", lw=1.2, label="$A^*$ by Rayleigh's series")
     right.plot(data["x1"], data["A11"], "o", ms=4, label="$A_{11}$ at the sampling points")
     right.set(xlabel="$x_1$", ylabel="effective conductivity", title="what the micro problems answered")
     right.legend()
@@ -266,29 +311,52 @@ def floor_data() -> Data:
     levels, n = range(2, 6), np.array([4, 8, 16])
     cells = [CellProblem(dim=2, n=int(k)) for k in n] + [CellProblem(dim=2, n=24, scheme="fourier", tol=1e-12)]
     errors = np.array([_known_errors(cell, skfem.ElementTriP2(), levels)[0] for cell in cells])
-    tensor_error = np.array(
-        [np.abs(c.effective_tensor(KNOWN) / KNOWN.effective()[0, 0] - np.eye(2)).max() for c in cells[:3]]
-    )
-    return {
-        "H": 0.5 ** np.array(levels),
-        "n": n,
-        "q1": errors[:3],
-        "fourier": errors[3],
-        "tensor_error": tensor_error,
-    }
+    data = {"H": 0.5 ** np.array(levels), "n": n, "q1": errors[:3], "fourier": errors[3]}
+    for name, (a, star, grids) in MICRO_MEDIA.items():
+        tensors = [CellProblem(dim=2, n=k).effective_tensor(a) for k in grids]
+        data[f"{name}_n"] = np.array(grids)
+        data[f"{name}_error"] = np.array([np.abs(A / star - np.eye(2)).max() for A in tensors])
+    return data
+
+
+def _ladder(first: int, last: int, step: int = 1) -> tuple[int, ...]:
+    """Multiples of step from first to last, about four of them to an octave."""
+    octaves = np.log2(last / first)
+    grids = step * np.round(first / step * 2 ** np.linspace(0, octaves, round(4 * octaves) + 1))
+    return tuple(int(n) for n in np.unique(grids))
+
+
+CORNER = float(
+    4 / np.pi * np.arccos((INSIDE - 1) / (INSIDE + 1) / 2)
+)  # twice the exponent of |y| at the squares' corners
+# name: (medium, A*, elements per period)
+MICRO_MEDIA = {
+    "smooth": (KNOWN, float(KNOWN.effective()[0, 0]), _ladder(4, 128)),
+    "square": (media.inclusion(INSIDE, radius=0.25, shape="square"), exact.obnosov(1, INSIDE), _ladder(4, 128, 4)),
+    "disk": (media.inclusion(INSIDE, fraction=0.3), exact.cylinders(0.3, INSIDE), _ladder(8, 256)),
+}
 
 
 def floor(data: Data) -> Any:
-    figure, (left, right) = canvas(1, 2, figsize=(9.4, 4.0))
+    figure, (left, right) = canvas(1, 2, figsize=(9.8, 4.2))
     for k, n in enumerate(data["n"]):
         left.loglog(data["H"], data["q1"][k], marker="o", label=f"Q1, $n$ = {n}")
     left.loglog(data["H"], data["fourier"], marker="s", color="k", ls="--", label="Fourier, $n$ = 24")
     left.set(xlabel="$H$", ylabel="relative $L^2$ error of $U_H$", title="P2, micro grid held fixed")
     _label_reciprocals(left, data["H"])
     left.legend()
-    rate_plot(right, 1 / data["n"], data["q1"][:, -1], "error at the smallest $H$", 2)
-    right.set(xlabel=r"$h/\varepsilon = 1/n$", title="the height of the floor")
-    _label_reciprocals(right, 1 / data["n"])
+    looks = {
+        "disk": ("disks, cut by the grid", 1.0, "#D55E00"),
+        "square": ("squares on grid lines", CORNER, "#009E73"),
+        "smooth": ("smooth layers", 2.0, "#0072B2"),
+    }
+    for name, (label, order, color) in looks.items():
+        rate_plot(right, 1 / data[f"{name}_n"], data[f"{name}_error"], label, round(order, 2), color=color, ms=4)
+    right.set(
+        xlabel=r"$h/\varepsilon = 1/n$", ylabel="relative error of the tensor", title="where the floor comes from"
+    )
+    _label_reciprocals(right, 1 / np.array([4, 16, 64, 256]))
+    right.legend(fontsize=8)
     return figure
 
 

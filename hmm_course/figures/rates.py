@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hmm_course.figures import Data, fit_rate
+from hmm_course.figures.ch04 import BOTH_WAYS, CORNER
 from hmm_course.figures.ch05 import middle, slope_between
 from hmm_course.figures.ch05_window import local_slopes
+from hmm_course.figures.ch06_terms import curves
 
 
 class Row(NamedTuple):
@@ -76,7 +78,15 @@ def _convergence(data: Data) -> list[Row]:
 
 
 def _floor(data: Data) -> list[Row]:
-    return [Row("Q1 tensor error against h/eps", 2.0, fit_rate(1 / data["n"], data["tensor_error"]), 0.15)]
+    return [
+        Row(
+            f"Q1 tensor error, {name}, against h/eps",
+            order,
+            fit_rate(1 / data[f"{name}_n"], data[f"{name}_error"]),
+            0.1,
+        )
+        for name, order in (("smooth", 2.0), ("square", CORNER), ("disk", 1.0))
+    ]
 
 
 def _reconstruction(data: Data) -> list[Row]:
@@ -84,49 +94,51 @@ def _reconstruction(data: Data) -> list[Row]:
     return [Row("gradient of the reconstruction inside, against eps", 1.0, fit_rate(data["eps"], inner), 0.3)]
 
 
-def _macro_term(data: Data) -> list[Row]:
-    rows = [
-        Row(f"{element} macro term, {norm}, against H", order, fit_rate(data["H"], data[f"{element}_{norm}"]), 0.15)
-        for element, norm, order in (("P1", "energy", 1.0), ("P1", "L2", 2.0), ("P2", "energy", 2.0), ("P2", "L2", 3.0))
-    ]
-    for norm, order in (("energy", 2 / 3), ("L2", 4 / 3)):
-        slope = fit_rate(data["H_corner"], data[f"corner_{norm}"])
-        rows.append(Row(f"macro term on the L-shaped domain, {norm}, against H", order, slope, 0.15))
-    return rows
-
-
-def _modelling_term(data: Data) -> list[Row]:
+def _energy(data: Data) -> list[Row]:
+    late = data["residual"] < BOTH_WAYS
     return [
-        Row(
-            f"{name} modelling term, {norm}, against delta",
-            order,
-            fit_rate(data["delta"], data[f"{name}_{norm}"]),
-            0.15,
-        )
-        for name, order in (("one-sided", 1.0), ("centred", 2.0))
-        for norm in ("energy", "L2")
+        Row("energy form against the residual", 2.0, fit_rate(data["residual"], data["energy"]), 0.1),
+        Row("averaged flux, residuals below 1e-3", 1.0, fit_rate(data["residual"][late], data["flux"][late]), 0.15),
     ]
 
 
-def _resonance_term(data: Data) -> list[Row]:
+def _one_problem(data: Data) -> list[Row]:
+    return [Row(name, order, fit_rate(x, y), 0.2 if order < 0 else 0.1) for name, (x, y, order) in curves(data).items()]
+
+
+def _corner(data: Data) -> list[Row]:
     return [
-        Row(
-            f"resonance envelope, {bc}, against delta/eps",
-            -1.0,
-            fit_rate(data["R"] + 0.5, data[bc].max(axis=(1, 2))),
-            0.5,
-        )
-        for bc in ("dirichlet", "neumann")
+        Row(f"{element} on the L-shaped domain, {norm}, against H", order, fit_rate(data["H"], data[name]), 0.15)
+        for norm, order in (("energy", 2 / 3), ("L2", 4 / 3))
+        for element in ("P1", "P2")
+        for name in (f"{element}_{norm}",)
     ]
 
 
 def _micro_term(data: Data) -> list[Row]:
     rows = [
-        Row(f"Q1 micro term, {norm}, against h/eps", 2.0, fit_rate(1 / data["n"], data[f"q1_{norm}"]), 0.15)
-        for norm in ("energy", "L2")
+        Row(f"Q1 micro term, {name}, against h/eps", order, fit_rate(1 / data["n"], data[f"q1_{name}"]), 0.15)
+        for name, order in (("smooth", 2.0), ("disks", 1.0))
     ]
-    decay = float(np.polyfit(data["modes"], np.log(data["fourier"]), 1)[0])
-    return [*rows, Row("Fourier micro term, log per point", float(np.log(2 - np.sqrt(3))), decay, 0.05)]
+    decay = float(np.polyfit(data["modes"], np.log(data["fourier_smooth"]), 1)[0])
+    return [*rows, Row("Fourier micro term, smooth, log per point", float(np.log(2 - np.sqrt(3))), decay, 0.05)]
+
+
+def _coupled(data: Data) -> list[Row]:
+    rows = [
+        Row(f"error against H, {label}", order, fit_rate(data[f"{name}.H"], data[f"{name}.error"]), 0.25)
+        for name, label, order in (
+            ("slow", "h/eps ~ H^(1/2)", 1.0),
+            ("q1", "h/eps ~ H", 2.0),
+            ("short", "eps/delta ~ H", 1.0),
+            ("dirichlet", "eps/delta ~ H^2", 2.0),
+        )
+    ]
+    for name, label, power in (("q1", "periodic, Q1", -2.0), ("dirichlet", "Dirichlet, Q1", -4.0)):
+        rows.append(
+            Row(f"work against error, {label}", power, fit_rate(data[f"{name}.error"], data[f"{name}.work"]), 0.2)
+        )
+    return rows
 
 
 def _three_answers(data: Data) -> list[Row]:
@@ -231,6 +243,7 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "02-limit": _limit,
     "02-rve": _rve,
     "04-convergence": _convergence,
+    "04-energy": _energy,
     "04-floor": _floor,
     "04-reconstruction-rates": _reconstruction,
     "05-three-answers": _three_answers,
@@ -242,9 +255,9 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "05-parabolic": _parabolic,
     "05-window-end": _window_end,
     "05-long-resonance": _long_resonance,
-    "06-macro": _macro_term,
-    "06-modelling": _modelling_term,
-    "06-resonance": _resonance_term,
+    "06-one-problem": _one_problem,
+    "06-corner": _corner,
     "06-micro": _micro_term,
+    "06-coupled": _coupled,
     "06-planner": _planner,
 }
