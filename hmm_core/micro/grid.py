@@ -236,12 +236,17 @@ class Q1Grid(_Grid):
 
     def gradient(self, field: Array) -> Array:
         """Gradient at the Gauss points: (B, J, nodes) -> (B, J, L, G, E)."""
+        return self.closed_gradient(self.extend(field))
+
+    def closed_gradient(self, closed: Array) -> Array:
+        """The same for values at all grid points."""
         nodes, L, g = self._gradients.shape
-        closed = self.extend(field)
         lead = closed.shape[: closed.ndim - self.dim]
         values = np.stack([closed[self._element(c)].reshape(*lead, -1) for c in self.corners], axis=-2)
+        values[..., 1:, :] -= values[..., :1, :]  # differences first: stiff elements hardly deform, wherever they move
+        values[..., 0, :] = 0.0
         table = self._gradients.reshape(nodes, -1).T
-        return (table @ values.reshape(*field.shape[:2], nodes, -1)).reshape(*field.shape[:2], L, g, -1)
+        return (table @ values.reshape(*closed.shape[:2], nodes, -1)).reshape(*closed.shape[:2], L, g, -1)
 
     def stencil(self, a: Array) -> Array:
         """The operator v -> int a grad w . grad v as 3^d couplings of every node: (B, c, G, E) -> (B, 3^d, nodes).

@@ -20,12 +20,13 @@ import numpy as np
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, LineGrid
-from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
+from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
+from hmm_core.micro.linear import STIFF
 from hmm_core.micro.newton import _pick, _solve_batch
 from hmm_core.micro.problems import _Problems
 from hmm_core.micro.question import refuse_scale
-from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond
+from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond, respond_at_nodes
 from hmm_core.micro.sample import is_symmetric
 from hmm_core.micro.sampled_law import HUGE, Batch, SampledLaw
 
@@ -199,8 +200,9 @@ class _Cells(_Problems):
         balance["merit"] = self.merit(state, diagonal)
         balance["symmetric"] = is_symmetric(balance["tangent"])
         quadratic = balance["symmetric"] & is_quadratic(cell, True) & (cell.bc != "neumann")
+        scales = [balance[name] for name in ("low", "harmonic", "mean")]
         shares = [
-            (allowed_energy(cell, balance["low"], balance["harmonic"], diagonal, form) / diagonal).min(axis=1)
+            (allowed_energy(cell, *scales, form, cell.bc != "neumann") / diagonal).min(axis=1)
             for form in (is_quadratic(cell, True), False)
         ]
         # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
@@ -247,7 +249,7 @@ class _Cells(_Problems):
             needed = (relative * balance["low"])[:, None] * balance["diagonal"] * grid.length**d
             loads = 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))
             target = np.concatenate([target, loads], axis=1)
-        w, iterations = self._solve(tangent, balance, b, target, symmetric)
+        w, _, iterations = self._solve(tangent, balance, b, target, symmetric)
         gradient = grid.gradient(w)
         step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap), "xi": gradient[:, 0]}
         if not self.forced:
@@ -263,19 +265,25 @@ class _Cells(_Problems):
     def _tangent_target(self, balance: Batch, symmetric: bool) -> Array:
         """r . P^-1 r (B, d) that the d directions of the tangent may leave."""
         quadratic = is_quadratic(self.cell, symmetric)
-        allowed = allowed_energy(self.cell, balance["low"], balance["harmonic"], balance["diagonal"], quadratic)
+        scales = [balance[name] for name in ("low", "harmonic", "mean")]
+        allowed = allowed_energy(self.cell, *scales, quadratic, self.cell.bc != "neumann")
         return balance["low"][:, None] * allowed
 
     def _solve(
         self, tangent: Array, balance: Batch, b: Array, target: Array, symmetric: bool, start: Array | None = None
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, Array]:
         grid = self.cell.grid
         precondition = grid.preconditioner(balance["diagonal"])
         allowed = target / balance["low"][:, None]
-        w, _, _, iterations, _ = solve_systems(
+        w, r, _, iterations, _, left = solve_systems(
             grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
         )
-        return w, iterations
+        if not (left <= 1).all():
+            raise ConvergenceError(
+                f"a linear system of the nonlinear cell problem is too rough for tol={self.cell.tol}: the energy of its error is "
+                f"{left.max():.1e} times what it may be"
+            )
+        return w, r, iterations
 
     def _answer(self, state: Batch, balance: Batch, symmetric: bool) -> Batch:
         cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
@@ -294,9 +302,14 @@ class _Cells(_Problems):
         start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
         if start is not None:
             start[target == 0] = 0.0  # a law that does not depend on U here any more
-        w, iterations = self._solve(tangent, balance, b, target, symmetric, start)
-        quadratic = is_quadratic(cell, symmetric)
-        rates, caused = respond(cell, grid, tangent, w, quadratic, state["dj_du"] if sensitive else None)
+        w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
+        quadratic, forcing = is_quadratic(cell, symmetric), state["dj_du"] if sensitive else None
+        if quadratic and balance["worst"].min() >= STIFF:
+            rates, caused = respond_at_nodes(cell, grid, mean, b, w, r, forcing)
+        else:
+            gradient = grid.gradient(w)
+            gradient[:, np.arange(d), np.arange(d)] += 1.0
+            rates, caused = respond(cell, grid, tangent, gradient, quadratic, mean, forcing)
         flux = self._average(state["j"])
         if quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
             flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / grid.length**d

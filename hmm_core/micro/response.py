@@ -17,16 +17,23 @@ def is_quadratic(cell: Any, symmetric: bool) -> bool:
     return symmetric and cell.buffer == 0 and cell.window == "box" and cell.equation == "elliptic"
 
 
-def allowed_energy(cell: Any, low: Array, harmonic: Array, diagonal: Array, quadratic: bool) -> Array:
+def allowed_energy(
+    cell: Any, low: Array, harmonic: Array, mean: Array, quadratic: bool, prescribed: bool = True
+) -> Array:
     """Energy |e_j|^2 that the error of w_j may hold, so that the tensor has relative accuracy ``tol``, (B, L).
 
-    A_jj >= harmonic D_jj bounds the tensor from below. In the energy form the tensor's error *is* the energy per volume; the
-    averages of flux and gradient see its square root (Cauchy-Schwarz). For a uniform flux <a> e_j the energy form gives the
-    compliance, which is at least that of the mean, D_jj: there a soft phase asks for nothing more.
+    A_jj >= harmonic D_jj, D the diagonal of the mean tensor M, bounds the tensor from below. In the energy form the tensor's
+    error *is* the energy per volume; the averages of flux and gradient see its square root (Cauchy-Schwarz).
+
+    ``prescribed``: <grad u_j> = e_j. Otherwise the load is the uniform flux M e_j, and the energy form gives the compliance C:
+    A = M C^-1 M <= M passes its error on by A M^-1, and a soft phase asks for nothing more.
     """
-    grid = cell.grid
+    grid, diagonal = cell.grid, np.einsum("bii->bi", mean)
+    if quadratic and not prescribed:
+        root = np.sqrt(diagonal)
+        inverse = np.linalg.inv(mean / (root[:, :, None] * root[:, None]))
+        return 0.1 * cell.tol * diagonal / np.abs(np.einsum("bii->bi", inverse)) * grid.length**grid.dim
     if quadratic:
-        harmonic = np.maximum(harmonic, 0.01) if cell.bc == "neumann" else harmonic
         return cell.tol * harmonic[:, None] * diagonal * grid.length**grid.dim
     weights = grid.window(cell.size, cell.window)
     volume = grid.h**grid.dim / (len(weights) * weights.max())
@@ -34,30 +41,38 @@ def allowed_energy(cell: Any, low: Array, harmonic: Array, diagonal: Array, quad
 
 
 def respond(
-    cell: Any, grid: Q1Grid | FourierGrid, a: Array, w: Array, quadratic: bool, forcing: Array | None = None
+    cell: Any,
+    grid: Q1Grid | FourierGrid,
+    a: Array,
+    gradient: Array,
+    quadratic: bool,
+    outer: Array,
+    forcing: Array | None = None,
 ) -> tuple[Array, Array]:
     r"""Rates (B, L, J) at which the averaged flux follows J causes, and the mean gradients (B, L, J) of the solved fields.
 
-    The first L causes are the macro gradient, w (B, J, nodes) being the correctors of its components; rates[..., :L] is the
-    effective tensor <a grad u> <grad u>^-1. One more cause may be a flux ``forcing`` (B, L, G, E) on the last field (dj/dU of
-    a nonlinear law), whose rate is taken at fixed <grad u>.
+    The first L causes are the macro gradient: ``gradient`` (B, J, L, G, E) holds those of u_1 ... u_L, and rates[..., :L] is the
+    effective tensor <a grad u> <grad u>^-1; ``outer`` (B, L, L) is their flux where it is uniform on the boundary. One more
+    cause may be a flux ``forcing`` (B, L, G, E) on the last field (dj/dU of a nonlinear law), whose rate is taken at fixed
+    <grad u>.
 
     ``quadratic``: a is symmetric and nothing is cut off, so the tensor is the energy <grad u_i . a grad u_j>: the error of the
     fields enters squared. It is evaluated as it stands, a sum of positive terms; <a> minus the energy of w would be the same
     number, and lose its digits where <a> exceeds it by far (a few stiff inclusions in a soft matrix).
     """
     L = len(grid.kinematics)
-    gradient = grid.gradient(w)
-    for j in range(L):
-        gradient[:, j, j] += 1.0
     flux = multiply(a, gradient)
     if forcing is not None:
         flux[:, L] += forcing
     if quadratic:
         energy = dot_matrix(gradient[:, :L], flux) / gradient[0, 0, 0].size
         energy[..., :L] = (energy[..., :L] + energy[..., :L].swapaxes(1, 2)) / 2
-        if cell.bc == "neumann":
-            return _uniform_flux(a, gradient, energy)
+        if (
+            cell.bc == "neumann"
+        ):  # the work of the uniform flux on the mean gradients is the compliance; 2 work - energy is better
+            work = outer.swapaxes(1, 2) @ gradient.mean(axis=(3, 4)).swapaxes(1, 2)
+            both = work[..., :L] + work[..., :L].swapaxes(1, 2)
+            return _of_uniform_flux(outer, np.concatenate([both, work[..., L:]], axis=2) - energy)
         return energy, _unit(energy)
     weights = grid.window(cell.size, cell.window)
     if cell.average == "energy":
@@ -76,14 +91,28 @@ def mean_gradient(cell: Any, grid: Q1Grid | FourierGrid, gradient: Array) -> Arr
     return np.tensordot(gradient, grid.window(cell.size, cell.window), axes=2)
 
 
-def _uniform_flux(a: Array, gradient: Array, energy: Array) -> tuple[Array, Array]:
-    """The load was the uniform flux <a> e_j, whose work <a e_i> . <grad u_j> is the compliance; 2 work - energy is better."""
-    L = energy.shape[1]
-    mean = mean_tensor(a, L)
-    work = mean @ gradient.mean(axis=(3, 4)).swapaxes(1, 2)
-    compliance = work[..., :L] + work[..., :L].swapaxes(1, 2) - energy[..., :L]
-    tensor = mean @ np.linalg.solve(compliance, mean)
-    caused = np.linalg.solve(mean, np.concatenate([compliance, work[..., L:] - energy[..., L:]], axis=2))
+def respond_at_nodes(
+    cell: Any, grid: Q1Grid | FourierGrid, mean: Array, b: Array, w: Array, r: Array, forcing: Array | None = None
+) -> tuple[Array, Array]:
+    """As ``respond`` for a quadratic answer, by inner products of nodal fields alone: the energy is <a> less that of w.
+
+    A difference, so it costs the digits by which <a> exceeds the tensor, but no look at the quadrature points. b (B, J, nodes)
+    are the loads that w answers to, up to the residuals r.
+    """
+    L = mean.shape[1]
+    relaxed = dot_matrix(b, w) + dot_matrix(w, r)  # w . K w, to second order in the error of w
+    relaxed = (relaxed + relaxed.swapaxes(1, 2))[:, :L] / (2 * grid.length**grid.dim)
+    whole = mean if forcing is None else np.concatenate([mean, forcing.mean(axis=(2, 3))[..., None]], axis=2)
+    if cell.bc == "neumann":
+        return _of_uniform_flux(mean, relaxed + np.concatenate([mean, -whole[..., L:]], axis=2))
+    return whole - relaxed, _unit(whole)
+
+
+def _of_uniform_flux(outer: Array, compliance: Array) -> tuple[Array, Array]:
+    """Rates and mean gradients, where the fields belong to the uniform fluxes ``outer`` e_j."""
+    L = outer.shape[1]
+    tensor = outer @ np.linalg.solve(compliance[..., :L], outer.swapaxes(1, 2))
+    caused = np.linalg.solve(outer.swapaxes(1, 2), compliance)
     return np.concatenate([tensor, -tensor @ caused[..., L:]], axis=2), caused
 
 
