@@ -422,6 +422,22 @@ def test_minor_symmetries_hold_up_to_round_off(dim):
         cell.effective_tensor(lambda x, y: turned(x, y) - 1e-12 * rotation[..., None, None])
 
 
+@pytest.mark.parametrize("bc", ("periodic", "dirichlet"))
+def test_strains_that_forget_their_boundary(bc):
+    """A zero-order term between its limits, the mean for T = 0 and the plain cell, which it meets like 1/T; a long heat flow."""
+    plain = hmm.CellProblem(n=8, bc=bc, tol=1e-10)
+    A, mean = plain.effective_tensor(crystal), crystal(None, plain.grid.points[:, None])[..., 0, :].mean(axis=-1)
+    damped = [hmm.CellProblem(n=8, bc=bc, tol=1e-10, equation=("zero-order", T)) for T in (1e-12, 1e3, 1e6, 1e12)]
+    first, *gaps, last = [problem.effective_tensor(crystal) for problem in damped]
+    np.testing.assert_allclose(first, mean, atol=1e-9)
+    assert np.abs(gaps[0] - A).max() == pytest.approx(1e3 * np.abs(gaps[1] - A).max(), rel=0.05)
+    np.testing.assert_allclose(last, A, atol=1e-9)
+    if bc == "dirichlet":
+        heat = hmm.CellProblem(n=8, bc=bc, tol=1e-9, equation=("parabolic", 50.0)).solve(crystal)
+        np.testing.assert_allclose(heat.tensor, A, atol=1e-8)
+        np.testing.assert_allclose(heat.correctors, plain.solve(crystal).correctors, atol=1e-5)
+
+
 # -- rough media, batches -------------------------------------------------------------------------------------------------
 
 
