@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from hmm_core.media.laws import Medium
+from hmm_core.micro.transforms import read_only
 
 Array = np.ndarray
 
@@ -22,7 +23,7 @@ def sample(a: Medium, x: Array, y: Array) -> Array:
         definite; the message says at which point.
     """
     try:
-        value = a(x, y)
+        value = a(read_only(x), read_only(y))  # both serve again
     except Exception as error:
         raise ValueError(
             f"the medium a(x, y) raised {type(error).__name__} for x of shape {x.shape} and y of shape {y.shape}: {error}"
