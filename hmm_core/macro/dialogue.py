@@ -11,7 +11,6 @@ m d rows, and below both are treated as rows, so that a scalar is nothing specia
 """
 
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,11 +75,8 @@ def micro_solve(
         mine = None if memory is None else {name: value[..., cut] for name, value in memory.items()}
         jobs.append((*(part[..., cut] for part in state), mine, tol, t))
     answers = []
-    with (
-        progress_bar(count, label) as bar,
-        closing(pool.run(jobs) if pool else (ask(closure, *j) for j in jobs)) as found,
-    ):
-        for answer in found:
+    with progress_bar(count, label) as bar:
+        for answer in pool.run(jobs) if pool else (ask(closure, *job) for job in jobs):
             answers.append(answer)
             if bar is not None:
                 bar.update(answer.flux.shape[-1])

@@ -5,7 +5,7 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable
 from concurrent.futures import (
     BrokenExecutor,
     CancelledError,
@@ -93,7 +93,7 @@ class Pool:
             workers = sum(client.ncores().values())
         return min(count, 4 * (workers or os.cpu_count() or 1)) if executor else 1
 
-    def run(self, questions: list[tuple]) -> Generator[Answer, None, None]:
+    def run(self, questions: list[tuple]) -> Iterable[Answer]:
         """Answers in the order of the questions. An end before the last one, by an error or by Ctrl-C, calls back what waits."""
         futures: list[Future | None] = []
         try:
