@@ -1,9 +1,11 @@
 """Micro problems on workers: same answer as in process, whoever dies; what cannot travel is refused beforehand."""
 
+import _thread
 import logging
 import os
 import signal
 import threading
+import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +63,24 @@ class Locked:
 
     def __call__(self, x, u, grad):
         return grad, 0.0, np.eye(2)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A closure that needs a file, which a worker of another machine may lack; it says that it was asked, and may wait."""
+
+    folder: Path
+    inner: CellClosure
+    waits: bool = False
+
+    def __call__(self, x, u, grad, memory=None):
+        (self.folder / "asked").touch()
+        for _ in range(12000):  # two minutes, if the test forgets about it
+            if not self.waits or (self.folder / "file").exists():
+                break
+            time.sleep(0.01)
+        (self.folder / "file").read_text()
+        return self.inner(x, u, grad, memory)
 
 
 class Recorder(Executor):
@@ -271,7 +291,7 @@ def cluster():
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::UserWarning")
-def test_dask(basis, closure, serial, tmp_path):
+def test_dask(basis, closure, serial, tmp_path, monkeypatch):
     """One cluster for all, because starting it takes seconds."""
     with cluster() as client:
         executor = client.get_executor()
@@ -287,5 +307,31 @@ def test_dask(basis, closure, serial, tmp_path):
 
         with pytest.raises(TypeError, match="cannot be sent"):
             solve_elliptic(basis, Locked(threading.Lock()), 1.0, executor=executor)
+        with monkeypatch.context() as patch:
+            patch.setattr(hmm_core, "__version__", "0.0.7")
+            with pytest.raises(RuntimeError, match=r"worker has hmm_core .*0\.0\.7.*same version on all workers"):
+                solve_elliptic(basis, closure, 1.0, executor=executor)
+
+        (tmp_path / "first").mkdir()
+        guarded = Guarded(tmp_path / "first", closure)
+        with pytest.raises(FileNotFoundError) as kept:  # with all its frames, as an interactive session keeps it
+            solve_elliptic(basis, guarded, 1.0, executor=executor)
+        (tmp_path / "first" / "file").touch()
+        assert kept
+        assert_equal_to(serial, solve_elliptic(basis, guarded, 1.0, executor=executor))
+
+        (tmp_path / "second").mkdir()
+        guarded = Guarded(tmp_path / "second", closure, waits=True)
+
+        def interrupt():
+            while not (tmp_path / "second" / "asked").exists():
+                time.sleep(0.01)
+            _thread.interrupt_main()
+
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            solve_elliptic(basis, guarded, 1.0, executor=executor)
+        (tmp_path / "second" / "file").touch()
+        assert_equal_to(serial, solve_elliptic(basis, guarded, 1.0, executor=executor))
         with pytest.raises(ValueError, match=r"no material beyond 0\.9"):
             solve_elliptic(basis, CellClosure(faulty_medium, closure.cell), 1.0, executor=executor)

@@ -389,7 +389,7 @@ def test_a_full_disk_leaves_the_older_file_as_it_was(tmp_path, monkeypatch, suff
     solution.save(path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
-    def full(path, mesh):
+    def full(path, mesh, **options):
         path.write_bytes(b"half of")
         raise OSError(28, os.strerror(28))
 

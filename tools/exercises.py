@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from files import whole
 from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, ClearSolutions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,9 +117,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     files = generate()
     if not options.check:
-        options.folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (options.folder / name).write_text(text, encoding="utf-8", newline="\n")
+            with whole(options.folder / name) as draft:
+                draft.write_text(text, encoding="utf-8", newline="\n")
     wrong = differences(files, options.folder)
     for line in wrong:
         print(f"{options.folder.name}: {line}", file=sys.stderr)

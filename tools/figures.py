@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from files import whole
 
 from hmm_course import figures
 
@@ -16,7 +17,9 @@ REFERENCE = Path(__file__).parents[1] / "tests" / "reference"
 def main(names: list[str]) -> None:
     for name in names or sorted(figures.FIGURES):
         compute, _ = figures.load(name)
-        np.savez_compressed(REFERENCE / f"{name}.npz", **compute())
+        data = compute()
+        with whole(REFERENCE / f"{name}.npz") as draft:
+            np.savez_compressed(draft, **data)
         print("wrote", name)
 
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+from files import whole
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -145,8 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     for path in options.files:
         if options.action == "text":
             target = (options.into or ROOT / "build" / home(path)) / f"{path.stem}.py"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(write_text(nbformat.read(path, as_version=4)), encoding="utf-8")
+            with whole(target) as draft:
+                draft.write_text(write_text(nbformat.read(path, as_version=4)), encoding="utf-8")
             print(f"{path} -> {target}")
             continue
         if options.action == "build":
@@ -165,7 +166,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{path}: not written, because", *problems, sep="\n", file=sys.stderr)
             continue
         nbformat.validate(notebook)
-        nbformat.write(notebook, target)
+        with whole(target) as draft:
+            nbformat.write(notebook, draft)
         print(f"{path} -> {target}, {len(notebook.cells)} cells")
     return failed
 

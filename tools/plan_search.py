@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import skfem
+from files import whole
 
 import hmm_core as hmm
 from hmm_core.analysis.errors import RICHER, Tabulated
@@ -193,7 +194,8 @@ def main(names: list[str]) -> None:
         print(name, flush=True)
         results[name] = search(PROBLEMS[name])
         print(" ", results[name], flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        with whole(RESULTS) as draft:
+            draft.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

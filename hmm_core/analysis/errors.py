@@ -16,6 +16,7 @@ from hmm_core.closure import CellClosure, ExactClosure, as_tensor
 from hmm_core.macro import NORMS, Solution, restrict, solve_elliptic
 from hmm_core.macro.boundary import Data
 from hmm_core.micro.cell import CellProblem, ConvergenceError
+from hmm_core.micro.grid import read_only
 from hmm_core.micro.sample import MediumLike
 
 Array = np.ndarray
@@ -186,7 +187,7 @@ class MacroProblem:
 
     def _effective(self, x: Array) -> Array:
         try:
-            return as_tensor(self.A(x) if callable(self.A) else self.A, x, "effective")
+            return as_tensor(self.A(read_only(x)) if callable(self.A) else self.A, x, "effective")
         except NotImplementedError as error:
             raise ValueError(f"effective=None, and there is no other way to get A*: {error}") from error
 

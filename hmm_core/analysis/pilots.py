@@ -21,6 +21,7 @@ from hmm_core.closure import ExactClosure, as_tensor
 from hmm_core.macro import Solution, macro_basis, restrict, solve_elliptic
 from hmm_core.macro.boundary import Data
 from hmm_core.micro.cell import CellProblem, ConvergenceError, MicroSolution
+from hmm_core.micro.grid import read_only
 from hmm_core.micro.sample import MediumLike, sample
 
 Array = np.ndarray
@@ -50,7 +51,7 @@ class Material:
     def given(self, x: Array) -> Array | None:
         A = getattr(self.a, "effective", None) if self.effective is None else self.effective
         try:
-            return None if A is None else as_tensor(A(x) if callable(A) else A, x, "effective")
+            return None if A is None else as_tensor(A(read_only(x)) if callable(A) else A, x, "effective")
         except NotImplementedError:  # a medium of the library without a closed form
             return None
 

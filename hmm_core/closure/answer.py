@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hmm_core.micro.grid import read_only
 from hmm_core.micro.sampled_law import RefusedState
 
 Array = np.ndarray
@@ -62,10 +63,18 @@ def ask(
         The answer is not finite: there is none for this state. Names the closure and the first such point.
     ValueError, TypeError
         A shape or type that does not fit; an array of the memory whose last axis is not that of the points.
+
+    What the closure itself raises comes through, with a note of the points where it was asked.
     """
     x, u, grad, _ = question(x, u, grad, getattr(closure, "dim", None))
     offered = {"memory": memory, "tol": tol, "t": t}
-    answer, name = closure(x, u, grad, **_accepted(closure, offered)), f"closure {name_of(closure)}"
+    name = f"closure {name_of(closure)}"
+    try:
+        answer = closure(x, u, grad, **_accepted(closure, offered))
+    except Exception as error:
+        low, high = (bound.round(6).tolist() for bound in (x.min(axis=1), x.max(axis=1)))
+        error.add_note(f"{name} was asked at {x.shape[1]} points, x from {low} to {high}")
+        raise
     try:
         flux, d_du, d_dgrad = answer
     except (TypeError, ValueError):
@@ -96,7 +105,7 @@ def ask(
 
 
 def question(x: Array, u: Array, grad: Array, dim: int | None = None, scalar: bool = False) -> tuple:
-    """x (d, K), u (c, K), grad (c, d, K) as floats, checked, and the trailing shape that the caller gave to K.
+    """x (d, K), u (c, K), grad (c, d, K) as floats, checked, read-only, and the trailing shape that the caller gave to K.
 
     ``dim``: the only dimension that is allowed. ``scalar``: U of several components is refused.
     """
@@ -116,12 +125,12 @@ def question(x: Array, u: Array, grad: Array, dim: int | None = None, scalar: bo
     x, u, grad = x.reshape(d, -1), np.broadcast_to(u, (*c, *shape)).reshape(*c, -1), grad.reshape(*c, d, -1)
     for name, value in (("x", x), ("u", u), ("grad", grad)):
         refuse_non_finite(value, x, f"the macro state {name}")
-    return x, u, grad, shape
+    return *map(read_only, (x, u, grad)), shape
 
 
 def shaped(parts: tuple[Array, Array, Array], shape: Shape, **rest: Any) -> Answer:
-    """An answer whose point axis has the shape that the caller gave to it."""
-    return Answer(*(part.reshape(*part.shape[:-1], *shape) for part in parts), **rest)
+    """An answer whose point axis has the shape that the caller gave to it. Copies: what is in the memory too is not theirs."""
+    return Answer(*(part.reshape(*part.shape[:-1], *shape).copy() for part in parts), **rest)
 
 
 def _spread(name: str, value: Any, lead: Shape, x: Array) -> Array:

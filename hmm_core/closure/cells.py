@@ -100,7 +100,7 @@ class CellClosure:
             tensor[..., ~known] = micro.tensor
             info = {"micro_solves": int(micro.solves), "iterations": int(np.sum(micro.iterations))}
         parts = apply(tensor, grad), np.zeros((*grad.shape[:-1], *c, count)), tensor
-        return shaped(parts, shape, memory={"tensor": tensor, "x": x}, info=info)
+        return shaped(parts, shape, memory={"tensor": tensor, "x": x.copy()}, info=info)
 
     def alike(self, x: Array) -> Array:
         """Numbers (K,) for points x (d, K): equal ones have the same coefficient in the cell, and so the same tensor."""

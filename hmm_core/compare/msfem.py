@@ -7,6 +7,7 @@ import numpy as np
 
 from hmm_core.micro.question import refuse_scale
 from hmm_core.micro.sample import MediumLike
+from hmm_core.micro.transforms import read_only
 
 Array = np.ndarray
 
@@ -54,7 +55,7 @@ def msfem_line(
     cells = int(np.ceil(points_per_period / (eps * elements)))  # fine cells per element
     edges = np.linspace(0, 1, elements * cells + 1)
     h = edges[1] - edges[0]
-    middle = ((edges[:-1] + edges[1:]) / 2)[None]
+    middle = read_only(((edges[:-1] + edges[1:]) / 2)[None])
     coefficient = np.broadcast_to(np.asarray(a(middle, middle / eps), dtype=float), middle.shape)
     if not (np.isfinite(coefficient).all() and coefficient.min() > 0):
         raise ValueError(f"the medium a(x, y) must be positive and finite; it reaches {coefficient.min()}")

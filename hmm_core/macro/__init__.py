@@ -14,6 +14,7 @@ from hmm_core.macro.elliptic import solve_elliptic
 from hmm_core.macro.loop import Dialogue, Equations, converse
 from hmm_core.macro.solution import NORMS, Solution
 from hmm_core.macro.space import macro_basis
+from hmm_core.macro.workers import WorkersLost
 
 __all__ = [
     "NORMS",
@@ -21,6 +22,7 @@ __all__ = [
     "Equations",
     "Solution",
     "State",
+    "WorkersLost",
     "converse",
     "macro_basis",
     "micro_solve",

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from hmm_core.closure import refuse_non_finite
 from hmm_core.macro.space import _degree, component_of_dofs, components, rows
+from hmm_core.micro.grid import read_only
 
 Array = np.ndarray
 Data = float | Array | Callable[[Array], Array]
@@ -29,7 +30,7 @@ def _evaluate(name: str, value: Data, x: Array, lead: tuple[int, ...] = ()) -> A
     if not (callable(value) or isinstance(value, int | float | np.ndarray | np.number)) or isinstance(value, bool):
         raise TypeError(f"{name}={value!r} must be a number or a function of x")
     x = np.asarray(x)
-    flat = x.reshape(len(x), -1)
+    flat = read_only(x.reshape(len(x), -1))
     result = np.asarray(value(flat) if callable(value) else value)
     if result.dtype.kind not in "fiu":
         raise ValueError(f"{name} has values of type {result.dtype}; real numbers are needed")

@@ -10,14 +10,13 @@ at the quadrature points of the macro basis (E and Engquist 2003). U may have m 
 m d rows, and below both are treated as rows, so that a scalar is nothing special.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import skfem
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.linalg import MatrixRankWarning
+from scipy.sparse.linalg import splu
 from skfem.helpers import grad
 
 from hmm_core.closure import Answer, ask
@@ -122,12 +121,19 @@ def update(tangent: csr_matrix, residual: Array, free: Array) -> Array:
     """Phase 4: the step that makes the linearised residual vanish on the free dofs; the others keep their values."""
     if not free.size:
         return np.zeros_like(residual)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MatrixRankWarning)
-        step = skfem.solve(*skfem.condense(tangent, -residual, I=free))
+    singular = f"the macro tangent matrix ({free.size} unknowns) is singular: no finite update exists"
+    try:
+        step = skfem.solve(*skfem.condense(tangent, -residual, I=free), solver=_factorise)
+    except RuntimeError as error:
+        raise ConvergenceError(f"{singular} ({error})") from error
     if not np.isfinite(step).all():
-        raise ConvergenceError(f"the macro tangent matrix ({free.size} unknowns) is singular: no finite update exists")
+        raise ConvergenceError(singular)
     return step
+
+
+def _factorise(matrix: csr_matrix, b: Array) -> Array:
+    """As SciPy's spsolve. That warns of a singular matrix, and warnings are silenced for all threads at once or for none."""
+    return splu(matrix.T).solve(b, trans="T")
 
 
 def noise(basis: skfem.CellBasis, stderr: Array) -> csr_matrix:

@@ -2,15 +2,17 @@ r"""Steady problems: -div sigma(x, U, grad U) = f with data on the boundary, sol
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import skfem
 
 from hmm_core.macro.boundary import Data, _boundary, _interpolate, _source
-from hmm_core.macro.loop import Equations, converse, error_band
+from hmm_core.macro.loop import Dialogue, Equations, Turn, converse, error_band
 from hmm_core.macro.solution import Solution
-from hmm_core.macro.workers import Pool
+from hmm_core.macro.workers import Pool, WorkersLost
+from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
 
@@ -60,6 +62,11 @@ def solve_elliptic(
         a closure that cannot be sent to the executor's workers.
     ConvergenceError
         The dialogue did not reach ``tol``; the message holds the residuals.
+    WorkersLost
+        The executor was shut down, or a Dask cluster has no workers any more.
+
+    These two and KeyboardInterrupt (Ctrl-C) carry the best state so far, a Solution, as ``error.unfinished`` (None before the
+    first answer): look at it, save it, or go on with ``initial=error.unfinished``, which asks nothing twice.
     """
     if not isinstance(basis, skfem.CellBasis) or basis.tind is not None:
         raise TypeError(f"basis={basis!r} is not a basis of a whole mesh: use macro_basis(mesh, element)")
@@ -81,12 +88,21 @@ def solve_elliptic(
     equations = Equations(basis, closure, exchange, load + boundary_load, free)
     pool = None if executor is None else Pool(executor, closure)
     memory = _remembered(initial, basis, closure)
-    turn, history = converse(
-        equations, u, memory, method=method, pool=pool, progress=progress, tol=tol, max_iter=max_iter
-    )
-    flux = turn.answer.flux.reshape(*turn.answer.flux.shape[:-1], basis.nelems, -1)
-    asked, band = sum(entry.micro_solves for entry in history), error_band(equations, turn)
-    return Solution(turn.u, basis, history, asked, flux, closure, turn.answer.memory, band)
+
+    def solution(turn: Turn, history: tuple[Dialogue, ...]) -> Solution:
+        flux = turn.answer.flux.reshape(*turn.answer.flux.shape[:-1], basis.nelems, -1)
+        asked = sum(entry.micro_solves for entry in history)
+        return Solution(turn.u, basis, history, asked, flux, closure, turn.answer.memory)
+
+    try:
+        turn, history = converse(
+            equations, u, memory, method=method, pool=pool, progress=progress, tol=tol, max_iter=max_iter
+        )
+    except (ConvergenceError, WorkersLost, KeyboardInterrupt) as error:
+        if getattr(error, "unfinished", None):
+            error.unfinished = solution(*error.unfinished)
+        raise
+    return replace(solution(turn, history), stderr=error_band(equations, turn))
 
 
 def _remembered(initial: Any, basis: skfem.CellBasis, closure: Callable) -> dict | None:

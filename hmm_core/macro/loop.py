@@ -19,7 +19,7 @@ from scipy.sparse.linalg import splu
 
 from hmm_core.closure import Answer, RefusedState
 from hmm_core.macro.dialogue import State, micro_solve, noise, reconstruct, restrict, update
-from hmm_core.macro.workers import Pool
+from hmm_core.macro.workers import Pool, WorkersLost
 from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
@@ -146,7 +146,8 @@ def converse(
 
     Ends when the residual is below ``tol`` relative to the forces in balance, below round-off, or, after a whole step, within
     the noise of the answers. Raises ConvergenceError after ``max_iter`` steps; what the closure raises about the first state
-    comes through, later a ``RefusedState`` shortens the step that led there.
+    comes through, later a ``RefusedState`` shortens the step that led there. A ConvergenceError, the loss of all workers and
+    Ctrl-C carry the best turn so far and the story as ``error.unfinished`` (None before the first answer).
     """
 
     basis, free = equations.basis, equations.free
@@ -156,32 +157,35 @@ def converse(
         return micro_solve(equations.closure, restrict(basis, u), memory, wanted, equations.t, pool, label)
 
     def weigh(u: Array, answer: Answer) -> Turn:
-        return _balance(equations, u, answer, restrict(basis, u) if method == "picard" else None)
+        turn = _balance(equations, u, answer, restrict(basis, u) if method == "picard" else None)
+        history.append(turn.entry(0.0))
+        return turn
 
     history: list[Dialogue] = []
-    accuracy, stride = Accuracy(tol), None
-    turn = weigh(u, hear(u, memory, FIRST_ANSWER))
-    while True:
-        small = turn.norm <= max(tol * turn.scale, turn.round_off)
-        drowned = stride is not None and stride.share == 1.0 and turn.norm <= DROWNED * turn.noise
-        if (small and accuracy.suffices(turn)) or drowned:
-            return turn, (*history, turn.entry(0.0))
-        if len(history) == max_iter:
-            doubt = f", of a flux that the closure knows to {turn.tol:.1e} only" if small else stride.refusal
-            raise ConvergenceError(_story(method, tol, [*history, turn.entry(0.0)], doubt))
-        memory, wanted = turn.answer.memory, accuracy.wanted(turn)
-        if small:
-            history.append(turn.entry(0.0))
-            turn = weigh(turn.u, hear(turn.u, memory, 0.1 * tol))
-        else:
+    accuracy, stride, turn = Accuracy(tol), None, None
+    try:
+        turn = weigh(u, hear(u, memory, FIRST_ANSWER))
+        while True:
+            small = turn.norm <= max(tol * turn.scale, turn.round_off)
+            drowned = stride is not None and stride.share == 1.0 and turn.norm <= DROWNED * turn.noise
+            if (small and accuracy.suffices(turn)) or drowned:
+                return turn, tuple(history)
+            if len(history) > max_iter:
+                doubt = stride.refusal if stride else ""
+                doubt = f", of a flux that the closure knows to {turn.tol:.1e} only" if small else doubt
+                raise ConvergenceError(_story(method, tol, history, doubt))
+            memory, wanted = turn.answer.memory, accuracy.wanted(turn)
+            if small:
+                turn = weigh(turn.u, hear(turn.u, memory, 0.1 * tol))
+                continue
             if stride is None or stride.is_good(turn):
                 step = update(turn.tangent, turn.residual, free)
                 stride = Stride(turn, step, float(step[free] @ turn.residual[free]))
             else:
                 stride = stride.shortened(turn, free)
-            history.append(turn.entry(stride.length))
             answer = None
             while answer is None:  # a step to where the micro model has no answer is shortened until it has one
+                history[-1] = replace(history[-1], update=stride.length)
                 try:
                     answer = hear(stride.end, memory, wanted)
                 except (RefusedState, ConvergenceError) as error:
@@ -190,8 +194,11 @@ def converse(
                     )
                     if stride.share < SHORTEST_STEP:
                         raise ConvergenceError(_story(method, tol, history, stride.refusal)) from error
-            history[-1] = replace(history[-1], update=stride.length)
             turn = weigh(stride.end, answer)
+    except (ConvergenceError, WorkersLost, KeyboardInterrupt) as error:
+        best = turn if stride is None or turn.norm < stride.begin.norm else stride.begin
+        error.unfinished = None if turn is None else (best, tuple(history))
+        raise
 
 
 def _balance(equations: Equations, u: Array, answer: Answer, picard: State | None) -> Turn:

@@ -16,6 +16,7 @@ from hmm_core.macro.boundary import Data, _evaluate
 from hmm_core.macro.dialogue import State, restrict
 from hmm_core.macro.loop import Dialogue
 from hmm_core.macro.space import _as_points, _degree, _field, _locate, components, rows
+from hmm_core.micro.grid import read_only
 
 Array = np.ndarray
 NORMS = ("L2", "H1", "H1-semi", "energy")
@@ -112,7 +113,7 @@ class Solution:
         x = np.asarray(rich.global_coordinates())
         A = None
         if norm == "energy":
-            flat = x.reshape(len(x), -1)
+            flat = read_only(x.reshape(len(x), -1))
             A = as_tensor(tensor(flat) if callable(tensor) else tensor, flat, "tensor", components(basis))
             A = A.reshape(*A.shape[:-1], *x.shape[1:])
         true, own = (_values(function, gradient, rich, x, norm) for function in (exact, self))
@@ -124,10 +125,17 @@ class Solution:
         return math.sqrt(total / reference if relative else total)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write U at the vertices and the mean flux of every element for ParaView: .vtk, .vtu or .xdmf (needs h5py)."""
+        """Write U at the vertices and the mean flux of every element for ParaView: .vtk, .vtu (the smallest) or .xdmf.
+
+        Each is one file, which is there when all of it is written; until then an older one stays. Needs meshio.
+        """
         path = Path(path)
         if path.suffix not in (".vtk", ".vtu", ".xdmf"):
             raise ValueError(f"path={str(path)!r} must end in .vtk, .vtu or .xdmf")
+        if path.is_dir():
+            raise IsADirectoryError(f"path={str(path)!r} is a folder")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r} to write to")
         mesh, d = self.basis.mesh, self.basis.mesh.dim()
         at_nodes = skfem.Basis(mesh, self.basis.elem, quadrature=(mesh.elem.doflocs.T, np.ones(len(mesh.elem.doflocs))))
         c = components(self.basis)
@@ -140,12 +148,14 @@ class Solution:
 
             out = to_meshio(mesh, {"U": _in_space(vertices, len(c))}, {"flux": [_in_space(flux, len(c) + 1)]})
             out.points = np.pad(out.points, ((0, 0), (0, 3 - d)))
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # a full disk leaves an older file as it was
-                meshio.write(Path(folder) / path.name, out)
-                for written in sorted(Path(folder).iterdir()):  # the data of .xdmf, in .h5, before what refers to them
-                    written.replace(path.parent / written.name)
+            # The numbers of .xdmf could be in an HDF5 file beside it, but HDF5 ends the process when the disk is full.
+            options = {"data_format": "XML"} if path.suffix == ".xdmf" else {}
+            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
+                draft = Path(folder) / path.name
+                meshio.write(draft, out, **options)
+                draft.replace(path)
         except ImportError as error:
-            raise ImportError(f"solution.save needs meshio{' and h5py' * (path.suffix == '.xdmf')}: {error}") from error
+            raise ImportError(f"solution.save needs meshio: {error}") from error
 
 
 def _in_space(values: Array, axes: int) -> Array:

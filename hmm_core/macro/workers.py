@@ -6,7 +6,15 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +25,7 @@ import numpy as np
 from hmm_core.closure import Answer, ask
 
 Array = np.ndarray
+LOOK, PATIENCE = 5.0, 12  # a Dask cluster that has no worker at so many looks in a row, seconds apart, is given up
 
 
 def version() -> str:
@@ -47,6 +56,10 @@ def answer(parcel: Parcel, *question: Any) -> Answer:
     return ask(_opened(parcel), *question)
 
 
+class WorkersLost(RuntimeError):
+    """The executor has dropped a slice, or has no worker left to answer it."""
+
+
 class Pool:
     """An executor and a closure that it can run. A pool that breaks hands its remaining slices back to this process."""
 
@@ -54,13 +67,16 @@ class Pool:
         if not hasattr(executor, "submit"):
             raise TypeError(f"executor={executor!r} has no submit(): pass a concurrent.futures executor, or None")
         self.executor: Executor | None = executor
-        self.closure, self.job = closure, (ask, closure)
+        self.closure, self.job, self.options, self.losses = closure, (ask, closure), {}, (CancelledError,)
         home = type(executor).__module__.partition(".")[0]
         try:
             if home == "distributed":
                 import cloudpickle
+                from distributed import KilledWorker
 
                 self.job = answer, Parcel(version(), cloudpickle.dumps(closure))
+                self.options = {"pure": False}  # or Dask would hash every question, and repeat an error that is mended
+                self.losses = CancelledError, KilledWorker
             elif isinstance(executor, ProcessPoolExecutor) or home == "mpi4py":
                 self.job = answer, Parcel(version(), pickle.dumps(closure))
         except Exception as error:
@@ -78,20 +94,40 @@ class Pool:
         return min(count, 4 * (workers or os.cpu_count() or 1)) if executor else 1
 
     def run(self, questions: list[tuple]) -> Iterable[Answer]:
-        """Answers in the order of the questions."""
-        futures = [self._try(self.executor.submit, *self.job, *q) if self.executor else None for q in questions]
+        """Answers in the order of the questions. An end before the last one, by an error or by Ctrl-C, calls back what waits."""
+        futures: list[Future | None] = []
         try:
+            for q in questions:
+                futures.append(self._try(self._submit, q) if self.executor else None)
             for q, future in zip(questions, futures, strict=True):
-                found = None if future is None else self._try(future.result)
+                found = None if future is None else self._try(self._result, future)
                 yield ask(self.closure, *q) if found is None else found
         finally:
             for future in filter(None, futures):
                 future.cancel()
 
-    def _try(self, action: Callable, *args: Any) -> Any:
+    def _submit(self, question: tuple) -> Future:
+        return self.executor.submit(*self.job, *question, **self.options)
+
+    def _result(self, future: Future) -> Answer:
+        """What a worker answered. A Dask scheduler without workers waits for new ones for ever; this does not."""
+        client, empty = getattr(self.executor, "_client", None), 0
+        while client is not None and not wait([future], LOOK).done:
+            empty = 0 if client.ncores() else empty + 1
+            if empty == PATIENCE:
+                raise WorkersLost(
+                    f"the Dask cluster {client.scheduler.address} has no workers any more: start new ones"
+                )
+        try:
+            return future.result()
+        except self.losses as error:
+            why = str(error) or "it was shut down, or its scheduler was"
+            raise WorkersLost(f"{type(self.executor).__name__} dropped a slice: {why}") from error
+
+    def _try(self, action: Callable, argument: Any) -> Any:
         """The action's result, or None if the pool is broken."""
         try:
-            return action(*args)
+            return action(argument)
         except BrokenExecutor as error:
             if self.executor is not None:
                 warnings.warn(f"the executor broke ({error}); finishing in this process", RuntimeWarning, stacklevel=4)

@@ -24,7 +24,7 @@ from itertools import product
 
 import numpy as np
 
-from hmm_core.micro.transforms import Array, Operator, Transforms, along
+from hmm_core.micro.transforms import Array, Operator, Transforms, along, read_only, shared
 
 
 def window_weights(edges: Array, reference: Array, size: float, window: str | tuple[str, float] = "box") -> Array:
@@ -100,12 +100,12 @@ class _Grid(Transforms):
         """Unknowns per axis."""
         return self.cells + {"periodic": 0, "dirichlet": -1, "neumann": 1}[self.bc]
 
-    @cached_property
+    @shared
     def edges(self) -> Array:
         """Coordinates (cells+1,) of the element boundaries along every axis, in periods, centre at 0."""
         return self.length * (np.arange(self.cells + 1) / self.cells - 0.5)
 
-    @cached_property
+    @shared
     def points(self) -> Array:
         """Quadrature points (d, G*E): quadrature index first, elements in C order."""
         line = self.edges[:-1] + self.h * self.reference[:, None]  # (g, N)
@@ -122,15 +122,14 @@ class _Grid(Transforms):
 
     @lru_cache(maxsize=32)  # noqa: B019  grids are few, and live as long as the session anyway
     def window(self, size: float, window: str | tuple[str, float] = "box") -> Array:
-        """Averaging weights (G, E) of the tensor-product window: sum(weights * f) = <f>. Not to be written to."""
+        """Averaging weights (G, E) of the tensor-product window: sum(weights * f) = <f>."""
         line = window_weights(self.edges, self.reference, size, window)
         weights = np.ones(self._point_shape)
         for k in range(self.dim):
             shape = [1] * (2 * self.dim)
             shape[k], shape[self.dim + k] = line.shape
             weights = weights * line.reshape(shape)
-        weights.flags.writeable = False
-        return weights.reshape(len(self.reference) ** self.dim, -1)
+        return read_only(weights.reshape(len(self.reference) ** self.dim, -1))
 
     def nodal_window(self, size: float, window: str | tuple[str, float] = "box") -> Array:
         """The same average for fields given at the unknowns: weights (n, ..., n) of their multilinear interpolant."""
@@ -168,9 +167,9 @@ class _Grid(Transforms):
 class Q1Grid(_Grid):
     """Multilinear finite elements with 2^d Gauss points in every element."""
 
-    reference = np.array([0.5 - 0.5 / np.sqrt(3), 0.5 + 0.5 / np.sqrt(3)])
+    reference = read_only(np.array([0.5 - 0.5 / np.sqrt(3), 0.5 + 0.5 / np.sqrt(3)]))
 
-    @cached_property
+    @shared
     def _symbols_1d(self) -> tuple[Array, Array]:
         cos = np.cos(self.frequencies)
         return (2 - 2 * cos) / self.h, self.h * (2 + cos) / 3
@@ -183,7 +182,7 @@ class Q1Grid(_Grid):
     def corners(self) -> list[tuple[int, ...]]:
         return list(product((0, 1), repeat=self.dim))
 
-    @cached_property
+    @shared
     def shape_gradients(self) -> Array:
         """Gradients (corner, d, G) of the 2^d shape functions at the Gauss points."""
         value = np.array([1 - self.reference, self.reference])  # (corner, point) in one dimension
@@ -195,7 +194,7 @@ class Q1Grid(_Grid):
                 table[c, i, g] = np.prod(factors)
         return table
 
-    @cached_property
+    @shared
     def _gradients(self) -> Array:
         """Gradients (m * corner, L, G) of the shape functions of an element, component by component."""
         table = np.einsum("lmk,ckg->mclg", self.kinematics, self.shape_gradients)
@@ -263,7 +262,7 @@ class Q1Grid(_Grid):
         open_grid = self.fold(closed)
         return open_grid.reshape(len(a), *self.components * 2, *open_grid.shape[2:])
 
-    @cached_property
+    @shared
     def _couplings(self) -> tuple[Array, Array]:
         """grad phi_beta . a grad phi_alpha as linear maps (alpha, m * m * beta, c * G) of a scalar and of a tensor."""
         g, count = self._gradients.reshape(-1, len(self.corners), *self._gradients.shape[1:]), len(self.corners)
@@ -271,7 +270,7 @@ class Q1Grid(_Grid):
         rows = (count, g.shape[0] ** 2 * count)
         return tuple(self._point_weight * table.reshape(*rows, -1) for table in (scalar, tensor))
 
-    @cached_property
+    @shared
     def mass(self) -> Array:
         """The operator w -> int w v as a stencil (3^d, nodes)."""
         value = np.array([1 - self.reference, self.reference])
@@ -311,7 +310,7 @@ class Q1Grid(_Grid):
         rows = np.arange(0, entries.size + 1, m * width, dtype=columns.dtype)
         return scipy.sparse.csr_matrix((entries.ravel(), columns.ravel(), rows), shape=(batch * m * size,) * 2)
 
-    @cached_property
+    @shared
     def _neighbours(self) -> tuple[Array, Array]:
         """Numbers (nodes, 3^d) of the nodes around every node, wrapped, and 1 or 0: whether they are unknowns."""
         box = (self.nodes,) * self.dim
@@ -328,21 +327,21 @@ class FourierGrid(_Grid):
     Derivatives are one small dense matrix per axis; the grids that smooth media need are too small for an FFT to win.
     """
 
-    reference = np.array([0.0])
+    reference = read_only(np.array([0.0]))
 
-    @cached_property
+    @shared
     def wavenumbers(self) -> Array:
         k = np.fft.fftfreq(self.cells, d=self.h) * 2 * np.pi
         if self.cells % 2 == 0:
             k[self.cells // 2] = 0.0  # the derivative of the highest cosine vanishes on the grid
         return k
 
-    @cached_property
+    @shared
     def derivative(self) -> Array:
         """The matrix (n, n) that differentiates trigonometric interpolants along one axis."""
         return np.real(np.fft.ifft(1j * self.wavenumbers[:, None] * np.fft.fft(np.eye(self.cells), axis=0), axis=0))
 
-    @cached_property
+    @shared
     def _symbols_1d(self) -> tuple[Array, Array]:
         return self.h * self.wavenumbers**2, np.full(self.cells, self.h)
 
@@ -382,4 +381,4 @@ class FourierGrid(_Grid):
 class LineGrid(_Grid):
     """One dimension: the flux is constant, so all that is needed is a quadrature (ten Gauss points per element)."""
 
-    reference = (np.polynomial.legendre.leggauss(10)[0] + 1) / 2
+    reference = read_only((np.polynomial.legendre.leggauss(10)[0] + 1) / 2)

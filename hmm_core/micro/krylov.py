@@ -21,7 +21,15 @@ TRANSFORM = {"periodic": "fft", "dirichlet": "dst", "neumann": "dct"}
 
 
 class ConvergenceError(RuntimeError):
-    """An iteration did not reach its tolerance; the message holds the residual that it reached."""
+    """An iteration did not reach its tolerance; the message holds the residual that it reached.
+
+    From a macro solver, ``unfinished`` is the best state so far (see ``solve_elliptic``); a worker does not send it back.
+    """
+
+    unfinished: Any = None
+
+    def __reduce__(self) -> tuple:
+        return type(self), self.args, {name: value for name, value in vars(self).items() if name != "unfinished"}
 
 
 def solve_systems(

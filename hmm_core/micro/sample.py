@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hmm_core.media.laws import MediumLike
-from hmm_core.micro.transforms import kinematics
+from hmm_core.micro.transforms import kinematics, read_only
 
 Array = np.ndarray
 
@@ -100,7 +100,7 @@ def evaluated(a: MediumLike, x: Array, y: Array, sure: bool = False) -> Array:
 
 def _answer(a: MediumLike, x: Array, y: Array) -> Array:
     try:
-        value = np.asarray(a(x, y))
+        value = np.asarray(a(read_only(x), read_only(y)))  # both serve again
     except Exception as error:
         raise ValueError(
             f"the medium a(x, y) raised {type(error).__name__} for x of shape {x.shape} and y of shape {y.shape}: {error}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
-from hmm_core.micro.grid import Array, as_tensors
+from hmm_core.micro.grid import Array, as_tensors, read_only
 from hmm_core.micro.question import places
 from hmm_core.micro.sample import coincide, few_points, smallest_eigenvalue
 
@@ -121,7 +121,7 @@ class SampledLaw:
         count, d = xi.shape[:2]
         gradient = np.ascontiguousarray(xi.swapaxes(0, 1)).reshape(d, count, -1)
         try:
-            j, dj_du, dj_dxi = self.flux(self.x, self.y, self.u[:, None], gradient)
+            j, dj_du, dj_dxi = self.flux(*map(read_only, (self.x, self.y, self.u[:, None], gradient)))
         except Exception as error:
             raise ValueError(
                 f"flux(x, y, u, xi) has to return j, dj_du, dj_dxi; for x {self.x.shape}, y {self.y.shape}, u {(count, 1)}, "

@@ -6,14 +6,34 @@ small matrix t per axis). Only t depends on the boundary condition.
 
 import math
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, wraps
 from itertools import product
+from typing import Any
 
 import numpy as np
 import scipy.fft
 
 Array = np.ndarray
 Operator = Callable[[Array], Array]
+
+
+def read_only(array: Array) -> Array:
+    """A view that cannot be written to: what is lent to a user's function comes back as it was."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def shared(compute: Callable) -> cached_property:
+    """A ``cached_property`` that holds an array, or several: read-only, for every cell problem of the session shares them."""
+
+    @wraps(compute)
+    def fixed(grid: Any) -> Any:
+        value = compute(grid)
+        return tuple(map(read_only, value)) if isinstance(value, tuple) else read_only(value)
+
+    return cached_property(fixed)
+
 
 # glibc hands blocks above 128 KB back to the system and pays page faults for the next one, until a larger block has been
 # freed once. The fields of an iteration are such blocks, so free one: it is never touched and costs nothing.
@@ -34,7 +54,7 @@ def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
 
 @lru_cache
 def kinematics(dim: int, fields: str) -> Array:
-    """The kinematic matrix S (L, m, d), for "scalar", "vector" or "strain". Not to be written to."""
+    """The kinematic matrix S (L, m, d), for "scalar", "vector" or "strain"."""
     if fields == "scalar":
         S = np.eye(dim)[:, None]
     elif fields == "vector":
@@ -44,8 +64,7 @@ def kinematics(dim: int, fields: str) -> Array:
         S = np.zeros((len(pairs), dim, dim))
         for row, (i, j) in zip(S, pairs, strict=True):
             row[i, j] = row[j, i] = 1.0 if i == j else math.sqrt(0.5)
-    S.flags.writeable = False
-    return S
+    return read_only(S)
 
 
 # How much the energy of all first derivatives, component by component, exceeds that of the strain (Korn), rotations apart.
@@ -62,13 +81,13 @@ class Transforms:
         """S (L, m, d)."""
         return kinematics(self.dim, self.fields)
 
-    @cached_property
+    @shared
     def frequencies(self) -> Array:
         """Angles theta (n,) of the basis functions along one axis."""
         first = 1 if self.bc == "dirichlet" else 0
         return (2 if self.bc == "periodic" else 1) * np.pi * (first + np.arange(self.nodes)) / self.cells
 
-    @cached_property
+    @shared
     def transform(self) -> Array:
         """The matrix t (n, n) of one axis: discrete Hartley (periodic), sine (Dirichlet), cosine (Neumann).
 
@@ -84,7 +103,7 @@ class Transforms:
         t[[0, -1]] /= np.sqrt(2)
         return t
 
-    @cached_property
+    @shared
     def symbols(self) -> Array:
         """Eigenvalues (d, n, ..., n) of the operators -d_k d_k, k = 1..d."""
         stiffness, mass = self._symbols_1d
@@ -93,13 +112,13 @@ class Transforms:
             symbols[k] *= (stiffness if j == k else mass).reshape([-1 if i == j else 1 for i in range(self.dim)])
         return symbols
 
-    @cached_property
+    @shared
     def mass_symbol(self) -> Array:
         """Eigenvalues (n, ..., n) of the mass matrix."""
         _, mass = self._symbols_1d
         return np.prod(np.meshgrid(*[mass] * self.dim, indexing="ij"), axis=0)
 
-    @cached_property
+    @shared
     def invisible(self) -> Array:
         """Modes (n, ..., n) that no operator sees. Their indices tell, not their size, for weak directions are small too.
 
@@ -186,7 +205,7 @@ class Transforms:
 
         return transform
 
-    @cached_property
+    @shared
     def mixed_symbols(self) -> Array:
         """Eigenvalues (d, d, n, ..., n) of the operators -d_k d_j of a periodic grid."""
         stiffness, mass = self._symbols_1d
@@ -196,7 +215,7 @@ class Transforms:
             symbols[k, j] *= factor.reshape([-1 if i == axis else 1 for i in range(self.dim)])
         return symbols
 
-    @cached_property
+    @shared
     def _root_half(self) -> Array:
         """W^(-1/2) of the Neumann grid: sqrt(2) on every boundary face."""
         line = np.ones(self.nodes)
