@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hmm_core.micro.sample import evaluated
+from hmm_core.micro.transforms import read_only
 
 Array = np.ndarray
 
@@ -152,6 +153,7 @@ def refuse_slow_variable(a: Any, dim: int, length: float, centre: float = 0.0) -
     tenth of the cube), or to a small part of the sampling domain.
     """
     y, probes, zero = centre + length * (_spread(POINTS, dim) - 0.5)[:, None], _probes(dim), np.zeros((dim, 1, 1))
+    y, probes, zero = map(read_only, (y, probes, zero))
     with np.errstate(all="ignore"):
         try:
             here, there = (evaluated(a, x, y, sure=True) for x in (zero, probes.T[:, :, None]))
