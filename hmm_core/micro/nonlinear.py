@@ -100,8 +100,8 @@ def solve_nonlinear(
     cell : any boundary condition, size, buffer and window; average "ratio" (<grad v> over the window is G) or "flux" (over
         the whole solved domain). scheme "fourier" for smooth laws, "q1" for all others.
     flux : flux(x, y, u, xi) -> (j, dj_du, dj_dxi) for x (d, K, 1) or (d, K, P), y (d, 1, P) or (d, K, P), u (K, 1) and
-        xi (d, K, P): arrays that broadcast to (d, K, P), (d, K, P) and (d, d, K, P); a scalar field (K, P) stands for a
-        multiple of the identity.
+        xi (d, K, P): arrays with three, three and four axes that broadcast to (d, K, P), (d, K, P) and (d, d, K, P), or
+        numbers; a scalar dj_dxi that broadcasts to (K, P) stands for a multiple of the identity.
     x, u, grad : macro points (d, K) with values (K,) and gradients (d, K).
     eps : as in ``CellProblem.effective_tensor``.
     memory : what an earlier call returned for the same points: the iteration starts from there.
