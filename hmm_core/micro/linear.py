@@ -55,7 +55,10 @@ def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: 
     residual = np.sqrt(np.maximum(rho, 0.0) / (volume * systems.diagonal)).max(axis=1)  # round-off may be < 0
     tensor, caused = np.empty((2, *systems.mean.shape))
     reached = left <= 1
-    doubtful = (systems.low < STIFF) | ~reached | np.full(len(a), not systems.quadratic)
+    weakest = (
+        systems.low * systems.diagonal.min(axis=1) / systems.diagonal.max(axis=1)
+    )  # direction of the weakest phase
+    doubtful = (weakest < STIFF) | ~reached | np.full(len(a), not systems.quadratic)
     for c, method in ((~doubtful, _accept), (doubtful, _refine)):
         if c.any():
             w[c], tensor[c], caused[c], more = method(systems.of(c), w[c], r[c], reached[c])
