@@ -282,3 +282,53 @@ def parabolic(cell: CellProblem, a: Array) -> Array:
     rate = [[one + other for other in theta] for one in theta]
     gram = gram * decimals([[-mpmath.expm1(-T * r) / r for r in row] for row in rate])
     return (window(cell)[..., None, None] * a).sum(axis=(0, 1)) - 2 * first.T @ gram @ first
+
+
+def power_law(cell: CellProblem, table: Array, p: float, G: Array) -> tuple[Array, Array]:
+    r"""Flux (d,) and tangent (d, d) of j = a |xi|^(p-2) xi for <xi> = G, by Newton's method on the energy \int a |xi|^p / p.
+
+    Where <grad w> = 0 whatever w is: periodic or zero on the boundary, with average "flux", or the plain cell.
+    """
+    gradients, numbers = q1_space(cell)
+    a, weights = decimals(table[0]).reshape(len(gradients), -1), window(cell)
+    G, half = np.array([Decimal(g) for g in G]), Decimal(p) / 2
+    size = numbers.max() + 1
+    free = size - (cell.bc != "dirichlet")
+    weight = (length(cell) / cell.cells / 2) ** cell.dim
+    unit = np.array([[ONE if i == j else ZERO for j in range(cell.dim)] for i in range(cell.dim)])
+
+    def of(w: Array) -> tuple[Array, Array]:
+        """xi (points, elements, d) and |xi|^2."""
+        xi = np.array([(B @ w[numbers][..., None])[..., 0] for B in gradients]) + G
+        return xi, (xi * xi).sum(axis=2)
+
+    def energy(w: Array) -> Decimal:
+        _, square = of(w)
+        return (a * square**half).sum()
+
+    w = np.full(size + 1, ZERO)
+    while True:
+        xi, square = of(w)
+        power = a * square ** (half - 1)
+        projector = xi[..., :, None] * xi[..., None, :] / square[..., None, None]
+        tangent = power[..., None, None] * (unit + (2 * half - 2) * projector)
+        K, _ = q1_system(cell, tangent, gradients, numbers)
+        r = np.full(size + 1, ZERO)
+        for g, B in enumerate(gradients):
+            for e, where in enumerate(numbers):
+                r[where] -= weight * power[g, e] * (xi[g, e] @ B)
+        step = np.full(size + 1, ZERO)
+        step[:free] = eliminate(K[:free, :free], r[:free, None])[:, 0]
+        damping, now = ONE, energy(w)
+        while energy(w + damping * step) > now and damping > Decimal("1e-6"):
+            damping /= 2
+        w = w + damping * step
+        w[free:] = ZERO
+        if max(abs(step)) < Decimal("1e-20"):
+            break
+    xi, square = of(w)
+    power = a * square ** (half - 1)
+    flux = (weights[..., None] * power[..., None] * xi).sum(axis=(0, 1))
+    projector = xi[..., :, None] * xi[..., None, :] / square[..., None, None]
+    tangent = power[..., None, None] * (unit + (2 * half - 2) * projector)
+    return flux, averaged(cell, tangent, solved_gradients(cell, tangent))

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import hmm_core as hmm
 
 Array = np.ndarray
-MAGNITUDE = int(os.environ.get("MAG", 250))
+MAGNITUDE = 250
 KINDS = ("constant", "phases", "points", "lognormal", "smooth", "layers", "inclusion", "checkerboard")
 TENSORS = ("scalar", "diagonal", "rotated", "crystals", "skew")
 
@@ -248,3 +248,33 @@ def distance(A: Array, exact: Array) -> float:
 def template(message: str) -> str:
     """A message without its numbers, to count it."""
     return re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "#", message)
+
+
+def judge_nonlinear(case: Case) -> Verdict:
+    """The same for ``solve_nonlinear`` with the linear law of the medium: its flux A G and its tangent A."""
+    cell, tables = case.problem, case.tables()
+    d, K = cell.dim, len(tables)
+    x, u = np.zeros((d, K)), np.zeros(K)
+    x[0] = np.arange(K)
+    G = np.random.default_rng(case.samples[0].seed).standard_normal((d, K))
+    medium, heard = lookup(cell, tables), []
+    law = hmm.laws.Quasilinear(lambda x, y, u: medium(x, y), lambda x, y, u: 0.0 * medium(x, y))
+    try:
+        with warnings.catch_warnings(), silence(heard):
+            warnings.simplefilter("error")
+            answer = hmm.nonlinear.solve_nonlinear(cell, law, x, u, G)
+    except hmm.ConvergenceError as error:
+        return Verdict("breaks" if heard[0] else "refuses", why=f"{error} {heard[0][:200]}")
+    except Exception as error:
+        return Verdict("breaks", why=f"{type(error).__name__}: {error}")
+    if heard[0]:
+        return Verdict("breaks", why=f"on the console: {heard[0][:200]}")
+    ratios = []
+    for k, table in enumerate(tables):
+        exact, g = dense.tensor(cell, table), dense.decimals(G[:, k])
+        energy = abs(g @ exact @ g).sqrt()
+        miss = np.abs(dense.decimals(answer.flux[:, k]) - exact @ g) / energy
+        miss = float((miss / np.array([abs(v).sqrt() for v in exact.diagonal()])).max())
+        ratios += [miss / cell.tol, distance(answer.d_dgrad[..., k], exact) / cell.tol]
+    worst = max(ratios)
+    return Verdict("agrees" if worst <= 10 else "wrong", worst, "" if worst <= 10 else f"of the ratios {ratios}")

@@ -346,8 +346,8 @@ def test_random_cells_of_contrast_a_thousand_in_a_batch():
 
 def test_fourier_on_a_jump_says_so():
     with pytest.raises(hmm.ConvergenceError, match="scheme='q1'"):
-        values = np.exp(4 * np.random.default_rng(0).standard_normal((32, 32)))
-        hmm.CellProblem(scheme="fourier", n=32).effective_tensor(tiles(values))
+        values = np.exp(4 * np.random.default_rng(0).standard_normal((40, 40)))
+        hmm.CellProblem(scheme="fourier", n=40).effective_tensor(tiles(values))
 
 
 # -- invariants -----------------------------------------------------------------------------------------------------

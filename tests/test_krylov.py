@@ -70,6 +70,19 @@ def test_bicgstab_agrees_with_a_factorisation_and_with_conjugate_gradients(bc, m
     np.testing.assert_allclose(two, one, atol=1e-9)
 
 
+@pytest.mark.parametrize("n", (9, 10))
+def test_a_small_fourier_grid_is_eliminated_where_the_iteration_gives_up(n, monkeypatch):
+    """n even too, where more than the constants is invisible."""
+    cell = hmm.CellProblem(scheme="fourier", n=n, tol=1e-11)
+    first = cell.solve(swirl)
+    monkeypatch.setattr(krylov, "PATIENCE", 2)
+    monkeypatch.setattr(krylov, "SMALL", 1)
+    rescued = cell.solve(swirl)
+    assert first.solver == "fourier-bicgstab" and rescued.solver == "lu"
+    np.testing.assert_allclose(rescued.tensor, first.tensor, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(rescued.correctors, first.correctors, atol=1e-6)
+
+
 def test_a_batch_of_both_kinds_does_not_mix_answers():
     def medium(x, y):
         on = x[0] > 0.5

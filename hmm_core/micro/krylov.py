@@ -6,6 +6,7 @@ by itself as soon as r . P^-1 r <= ``allowed`` (B, J), so its answer does not de
 
 import math
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -46,26 +47,27 @@ def solve_systems(
     """K w = b for the B problems of a chunk, by whatever serves each of them.
 
     Conjugate gradients or, if the coefficient is not symmetric, BiCGStab, with a constant-coefficient preconditioner;
-    rough problems by a sparse factorisation or, large and symmetric, conjugate gradients with multigrid. ``target`` (B, J) bounds
+    rough problems by a factorisation or, large and symmetric, conjugate gradients with multigrid. ``target`` (B, J) bounds
     r . P^-1 r, ``allowed`` (B, J) the energy of the error, as these rescues estimate it. Returns w, r, r . P^-1 r,
     iterations (B, J), the solvers (B,), and energy / allowed of what even a rescue left (B,), at most 1 where it was enough.
     """
     spectral = isinstance(grid, FourierGrid)
     size = math.prod(grid.shape)
-    limit = LIMIT if spectral else min(max(PATIENCE, SMALL // (grid.dim * size)), LIMIT)
+    lonely = spectral and size > DIRECT  # there is no other solver for it
+    limit = LIMIT if lonely else min(max(PATIENCE, SMALL // (grid.dim * size)), LIMIT)
     iterate = conjugate_gradients if symmetric else bicgstab
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where it breaks down, rho is no number
         w, r, rho, iterations = iterate(grid.operator(stencil), precondition, b, target, limit, start)
     name = f"{'fourier' if spectral else TRANSFORM[grid.bc]}-{'cg' if symmetric else 'bicgstab'}"
     solver, left = np.full(len(b), name, dtype=object), np.zeros(len(b))
     slow = ~(rho <= target).all(axis=1)
-    if slow.any() and spectral:
+    if slow.any() and lonely:
         raise ConvergenceError(
             f"scheme='fourier' did not reach tol={tol} in {LIMIT} iterations (r . P^-1 r is {np.max(rho / target):.1e} "
             "times what it may be): it is made for smooth media; use scheme='q1'"
         )
     for k in np.flatnonzero(slow):
-        rescue = _multigrid if symmetric and (size > DIRECT or grid.components) else _factorise
+        rescue = _eliminate if spectral else _factorise if size <= DIRECT or not symmetric else _multigrid
         w[k], r[k], rho[k], steps = rescue(grid, stencil[k], b[k], w[k], allowed[k])
         iterations[k] += steps
         solver[k] = "amg-cg" if rescue is _multigrid else "lu"
@@ -230,6 +232,23 @@ def _multigrid(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Ar
     start = start[None] if np.isfinite(start).all() else None
     w, r, rho, steps = conjugate_gradients(apply, precondition, b[None], 0.1 * allowed[None], 200, start)
     return w[0], r[0], 10 * rho[0], steps[0]
+
+
+def _eliminate(grid: FourierGrid, a: Array, b: Array, start: Array, allowed: Array) -> tuple[Array, ...]:
+    """One rough problem of a small Fourier grid, by elimination. Modes that nothing sees get a stiffness, and have no load."""
+    from scipy.linalg import lu_factor, lu_solve
+
+    size, flat = b[0].size, b.reshape(len(b), -1)
+    unit = np.eye(size)
+    K = grid.operator(a[None])(unit.reshape(1, size, *grid.shape)).reshape(size, size).T
+    line = grid.transform[grid._invisible_1d]
+    hidden = reduce(np.kron, [line.T @ line] * grid.dim)
+    hidden = np.kron(np.eye(size // len(hidden)), hidden)
+    lu = lu_factor(K + np.trace(K) / size * hidden)
+    w = lu_solve(lu, flat.T).T
+    r = flat - w @ K.T
+    rho = np.abs((r * lu_solve(lu, r.T).T).sum(axis=1))
+    return w.reshape(b.shape), r.reshape(b.shape), rho, np.ones(len(b), dtype=int)
 
 
 def _factorise(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Array) -> tuple[Array, ...]:

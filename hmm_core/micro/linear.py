@@ -56,7 +56,10 @@ def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: 
     residual = np.sqrt(np.maximum(rho, 0.0) / (volume * systems.diagonal)).max(axis=1)  # round-off may be < 0
     tensor, caused = np.empty((2, *systems.mean.shape))
     reached = left <= 1
-    doubtful = (systems.low < max(STIFF, 100 * np.finfo(float).eps / cell.tol)) | ~reached | (not systems.quadratic)
+    weakest = (
+        systems.low * systems.diagonal.min(axis=1) / systems.diagonal.max(axis=1)
+    )  # direction of the weakest phase
+    doubtful = (weakest < max(STIFF, 100 * np.finfo(float).eps / cell.tol)) | ~reached | (not systems.quadratic)
     if doubtful.any():
         found = _refine(systems.of(doubtful), w[doubtful], r[doubtful], reached[doubtful])
         w[doubtful], tensor[doubtful], caused[doubtful], more = found
