@@ -50,8 +50,8 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
 
 
 class Frame:
-    """What stays from picture to picture: where the axes stand, the limits that a demo leaves open, as long as half of them
-    is used, and ticks and labels that show the same as before.
+    """What stays from picture to picture: where the axes stand, the limits that a demo leaves open, as long as a third of
+    them is used, and ticks and labels that show the same as before.
 
     Three quarters of the time that a figure takes to draw is spent on its layout, ticks and labels. (A coarser picture
     while dragging would not help: they cost the same at every resolution.)
@@ -91,7 +91,7 @@ class Frame:
         for axis, (low, high) in zip((ax.xaxis, ax.yaxis), limits, strict=True):
             start, end = axis.get_view_interval()
             open_limits = getattr(ax, f"get_autoscale{axis.axis_name}_on")() and not ax.images
-            if open_limits and low <= start and end <= high and 2 * (end - start) >= high - low:
+            if open_limits and low <= start and end <= high and 3 * (end - start) >= high - low:
                 axis.set_view_interval(low, high, ignore=True)
             axis.draw = self._kept((k, axis.axis_name), axis, axis.draw)
             axis.get_tightbbox = lambda *_, **__: None  # no title has to make room for it

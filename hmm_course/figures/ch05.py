@@ -128,10 +128,16 @@ def gradients(micro: Any) -> Array:
     return np.array([(rise[0][:, :, 1:] + rise[0][:, :, :-1]) / 2, (rise[1][:, 1:] + rise[1][:, :-1]) / 2])
 
 
+@lru_cache(maxsize=8)
+def _period(a: Callable, n: int, corner: float, tol: float) -> Array:
+    """grad w_j on one exact period."""
+    return gradients(CellProblem(n=n, offset=corner + 0.5, tol=tol).solve(a))
+
+
 def wound(a: Callable, bc: str, size: float, n: int, corner: float, tol: float = 1e-13) -> Array:
     """|grad w - grad w_periodic| in every element of one sample, with w_periodic from one exact period on the same grid."""
     inside = gradients(CellProblem(n=n, bc=bc, size=size, offset=corner / size + 0.5, tol=tol).solve(a))
-    period = gradients(CellProblem(n=n, offset=corner + 0.5, tol=tol).solve(a))
+    period = _period(a, n, corner, tol)
     tiles = np.arange(inside.shape[-1]) % n
     return np.sqrt(((inside - period[..., tiles[:, None], tiles]) ** 2).sum(axis=(0, 1)))
 
