@@ -235,6 +235,20 @@ def test_the_first_state_may_be_refused():
         solve_elliptic(square(), _never_again, 1.0)
 
 
+def test_giving_up_before_the_first_step():
+    """A coarse answer says that the forces balance, a finer one that they do not, and no step is left."""
+
+    def coarse_then_fine(x, u, grad, tol):
+        k = 1 + (tol < 1e-3) * x[0]
+        return Answer(k * grad, 0.0, k * np.eye(2)[:, :, None], info={"tol": tol})
+
+    with pytest.raises(ConvergenceError, match="in 0 updates") as failure:
+        solve_elliptic(square(), coarse_then_fine, 0.0, lambda x: x[0], initial=lambda x: x[0], max_iter=1)
+    assert len(failure.value.unfinished.history) == 2
+    solution = solve_elliptic(square(), coarse_then_fine, 0.0, lambda x: x[0], initial=lambda x: x[0])
+    assert solution.history[-1].residual < 1e-10
+
+
 def _never_again(x, u, grad):
     if grad.any():
         raise hmm.RefusedState("not here")

@@ -31,7 +31,7 @@ import jupytext
 import nbformat
 from files import whole
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -161,6 +161,11 @@ def main(arguments: list[str] | None = None) -> int:
             problems = complaints(notebook)
         except CellExecutionError as error:
             problems = [str(error)]
+        except DeadKernelError:  # nbclient ends the kernel on Ctrl-C
+            print(
+                f"{path}: not written, because its kernel ended: Ctrl-C, or no memory. Stopped here.", file=sys.stderr
+            )
+            return failed + 1
         if problems:
             failed += 1
             print(f"{path}: not written, because", *problems, sep="\n", file=sys.stderr)

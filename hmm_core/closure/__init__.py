@@ -10,7 +10,8 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     cells    cell problems, linear and nonlinear
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
-``closure(x, u, grad)`` that returns the three arrays is one. Three more things a closure may offer, if it can:
+``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Three more things a
+closure may offer, if it can:
 
     dim                              the only dimension that it is made for
     alike(x) -> numbers (K,)         points with equal numbers share one micro problem: they are sent to one worker
