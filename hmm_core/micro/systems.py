@@ -180,6 +180,9 @@ def _refine(systems: Systems, w: Array, r: Array, reached: Array) -> tuple[Array
 
     Raises ConvergenceError if the rates do not come to rest.
     """
+    if systems.scales is not None:
+        systems = replace(systems, scales=None)
+        reached = reached & systems.negligible(r, systems.prescribed)
     grid, cell, outer, L = systems.grid, systems.cell, systems.mean, len(systems.grid.kinematics)
     rest, rates, more = np.zeros_like(w), None, np.zeros(w.shape[:2], dtype=int)
     moving = np.ones(len(w), dtype=bool)
