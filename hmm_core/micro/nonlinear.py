@@ -20,14 +20,15 @@ import numpy as np
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, LineGrid
-from hmm_core.micro.krylov import ConvergenceError, dot, dot_matrix, solve_systems
+from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
 from hmm_core.micro.newton import _pick, _solve_batch
-from hmm_core.micro.problems import LOWEST, _Problems
+from hmm_core.micro.problems import _Problems
 from hmm_core.micro.question import refuse_scale
-from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient, respond, respond_at_nodes
+from hmm_core.micro.response import allowed_energy, fluctuation, is_quadratic, mean_gradient
 from hmm_core.micro.sample import is_symmetric
 from hmm_core.micro.sampled_law import HUGE, Batch, SampledLaw
+from hmm_core.micro.systems import Systems, solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,9 +247,16 @@ class _Cells(_Problems):
         if not self.forced:
             b = np.concatenate([r, -grid.load(fluctuation(tangent, mean))], axis=1)
             needed = (relative * balance["low"])[:, None] * balance["diagonal"] * grid.length**d
-            loads = 0.1 * np.maximum(needed, self._tangent_target(balance, symmetric))
+            systems = self._tangent(state, balance, symmetric)
+            loads = 0.1 * np.maximum(needed, balance["low"][:, None] * systems.allowed(systems.prescribed)[:, :d])
             target = np.concatenate([target, loads], axis=1)
-        w, _, iterations = self._solve(tangent, balance, b, target, symmetric)
+        stencil, precondition = grid.stencil(tangent), grid.preconditioner(balance["diagonal"])
+        allowed = (
+            target / balance["low"][:, None]
+        )  # of the energy; a step that is not that good is damped, or another follows
+        w, _, _, iterations, *_ = solve_systems(
+            grid, stencil, precondition, b, target, allowed, symmetric, self.cell.tol
+        )
         gradient = grid.gradient(w)
         step = {"load": np.zeros_like(gap), "w": w[:, :1], "outer": np.zeros_like(gap), "xi": gradient[:, 0]}
         if not self.forced:
@@ -261,56 +269,20 @@ class _Cells(_Problems):
                 step["outer"] = np.einsum("bij,bj->bi", mean, load)
         return step | {"iterations": iterations.max(axis=1)}
 
-    def _tangent_target(self, balance: Batch, symmetric: bool) -> Array:
-        """r . P^-1 r (B, d) that the d directions of the tangent may leave."""
-        quadratic = is_quadratic(self.cell, symmetric)
-        scales = [balance[name] for name in ("low", "harmonic", "mean")]
-        allowed = allowed_energy(self.cell, *scales, quadratic, self.cell.bc != "neumann")
-        return balance["low"][:, None] * allowed
-
-    def _solve(
-        self, tangent: Array, balance: Batch, b: Array, target: Array, symmetric: bool, start: Array | None = None
-    ) -> tuple[Array, Array, Array]:
-        grid = self.cell.grid
-        precondition = grid.preconditioner(balance["diagonal"])
-        allowed = target / balance["low"][:, None]
-        w, r, _, iterations, _, left = solve_systems(
-            grid, grid.stencil(tangent), precondition, b, target, allowed, symmetric, self.cell.tol, start
-        )
-        if not (left <= 1).all():
-            raise ConvergenceError(
-                f"a linear system of the nonlinear cell problem is too rough for tol={self.cell.tol}: the energy of its error is "
-                f"{left.max():.1e} times what it may be"
-            )
-        return w, r, iterations
+    def _tangent(self, state: Batch, balance: Batch, symmetric: bool) -> Systems:
+        """The systems of the tangent; a flux that depends on U drives one more field."""
+        forcing = state["dj_du"] if state["dj_du"].any() else None
+        scales = balance["low"], balance["harmonic"]
+        return Systems(self.cell, self.cell.grid, balance["tangent"], symmetric, forcing=forcing, scales=scales)
 
     def _answer(self, state: Batch, balance: Batch, symmetric: bool) -> Batch:
         cell, grid, d, count = self.cell, self.cell.grid, self.cell.dim, len(self.G)
-        tangent, mean = balance["tangent"], balance["mean"]
-        b = -grid.load(fluctuation(tangent, mean))
-        target = self._tangent_target(balance, symmetric)
-        sensitive = bool(state["dj_du"].any())
-        if sensitive:  # one more direction: how the micro field follows U
-            b = np.concatenate([b, -grid.divergence(state["dj_du"][:, None])], axis=1)
-            slope = state["dj_du"]
-            strength = (
-                (slope * (slope / balance["diagonal"][:, :, None, None])).mean(axis=(2, 3)).sum(axis=1, keepdims=True)
-            )
-            last = (target / balance["diagonal"]).min(axis=1, keepdims=True) * strength
-            target = np.concatenate([target, last], axis=1)
-        start = balance["guess"][:, : b.shape[1]].copy() if "guess" in balance else None
-        if start is not None:
-            start[target == 0] = 0.0  # a law that does not depend on U here any more
-        w, r, iterations = self._solve(tangent, balance, b, target, symmetric, start)
-        quadratic, forcing = is_quadratic(cell, symmetric), state["dj_du"] if sensitive else None
-        if quadratic and balance["harmonic"].min() > LOWEST:  # so few digits does it cost
-            rates, caused = respond_at_nodes(cell, grid, mean, b, w, r, forcing)
-        else:
-            gradient = grid.gradient(w)
-            gradient[:, np.arange(d), np.arange(d)] += 1.0
-            rates, caused = respond(cell, grid, tangent, gradient, quadratic, mean, forcing)
+        systems = self._tangent(state, balance, symmetric)
+        sensitive = systems.forcing is not None
+        found = solve(systems, balance["guess"][:, : d + sensitive].copy() if "guess" in balance else None)
+        w, rates, caused = found.w, found.rates, found.caused
         flux = self._average(state["j"])
-        if quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
+        if systems.quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
             flux = flux - dot_matrix(w[:, :d], state["r"])[..., 0] / grid.length**d
         # Per unit of G and of U: the load and the field that go with it.
         d_load, d_w, d_u = np.zeros((count, d, d + 1)), np.zeros((count, d + 1, *w.shape[2:])), np.zeros((count, d))
@@ -319,7 +291,7 @@ class _Cells(_Problems):
             d_load[..., d:] = -d_load[..., :d] @ caused[..., d:]
             d_w[:, d], d_u = w[:, d], rates[..., d]
         d_w += np.einsum("bj...,bjk->bk...", w[:, :d], d_load)
-        outer = mean @ d_load if cell.bc == "neumann" else np.zeros_like(d_load)
-        answer = {"flux": flux, "d_du": d_u, "d_dgrad": rates[..., :d], "iterations": iterations.max(axis=1)}
+        outer = found.outer @ d_load if cell.bc == "neumann" else np.zeros_like(d_load)
+        answer = {"flux": flux, "d_du": d_u, "d_dgrad": rates[..., :d], "iterations": found.iterations}
         kept = {name: state[name] for name in ("load", "w", "outer")}
         return answer | kept | {"d_load": d_load, "d_w": d_w, "d_outer": outer}
