@@ -15,12 +15,13 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test reproduce lint bench figures notebooks exercises lock clean
+.PHONY: help lab test torture reproduce lint bench figures notebooks exercises lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (GRADING=yes: with nbgrader's buttons; LAB_ARGS=... are passed on)"
 	@echo "make test       lint, every test, every notebook against its reference outputs"
 	@echo "make reproduce  rebuild every figure and its data into build/, theory beside measurement"
+	@echo "make torture    ten thousand cell problems against a dense solve in sixty digits (half an hour)"
 	@echo "make bench      time the library against what one would use instead (minutes)"
 	@echo "make figures    recompute the reference data of the figures"
 	@echo "make notebooks  execute every notebook again, in place"
@@ -51,6 +52,9 @@ lint: $(READY)
 # One run for all, so that no core waits for the other between two: notebooks, which are long, first, then tests one by one.
 test: lint
 	$(BIN)/python -m pytest --numprocesses auto --quiet $(NBVAL) $(NOTEBOOKS) tests
+
+torture: $(READY)
+	$(BIN)/python tools/torture.py --cases 10000
 
 bench: $(READY)
 	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve and CHOLMOD, which could not be installed)"
