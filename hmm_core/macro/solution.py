@@ -127,7 +127,7 @@ class Solution:
     def save(self, path: str | os.PathLike) -> None:
         """Write U at the vertices and the mean flux of every element for ParaView: .vtk, .vtu (the smallest) or .xdmf.
 
-        Each is one file, which is there when all of it is written; until then an older one stays. Needs meshio.
+        Each is one file, which is there when all of it is written; until then an older one stays. Needs meshio (.xdmf: h5py too).
         """
         path = Path(path)
         if path.suffix not in (".vtk", ".vtu", ".xdmf"):
