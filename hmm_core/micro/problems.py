@@ -75,8 +75,7 @@ class _Problems:
         diagonal = np.einsum("bii->bi", mean)
         strongest = diagonal.max(axis=1)
         harmonic = 1 / ((1 / least).mean(axis=(1, 2)) * strongest)
-        j, xi, D = state["j"], state["xi"], diagonal[:, :, None, None]
-        j, xi = (np.einsum("bige,bige->b", *pair) / least[0].size for pair in ((j, j / D), (xi, xi * D)))
+        j, xi = _mean_square(state["j"], 1 / diagonal), _mean_square(state["xi"], diagonal)
         # What the residual is relative to: the flux itself, for a law near rest may be far stiffer than where it matters.
         energy = np.maximum(j, 1e-12 * xi) * self.cell.grid.length**d
         return {
@@ -104,3 +103,13 @@ class _Problems:
                 f"grad={self.G[k].tolist()}: its smallest eigenvalue is {balance['worst'][k]:.2g} times its size there, so the "
                 "cell problem is not elliptic"
             )
+
+
+def _mean_square(field: Array, weight: Array) -> Array:
+    """<field . weight field> (B,) of fields (B, d, G, E) and weights (B, d)."""
+    square = (np.einsum("bige,bige->bi", field, field) * weight).sum(axis=1)
+    small = ~(square > 1e-250)
+    if small.any():  # its squares need not be numbers
+        few = field[small]
+        square[small] = np.einsum("bige,bige->b", few, few * weight[small][:, :, None, None])
+    return square / field[0, 0].size

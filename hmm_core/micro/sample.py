@@ -297,12 +297,21 @@ def smallest_eigenvalue(tensor: Array) -> Array:
     """Of the symmetric parts of tensors (B, L, L, P): (B, P)."""
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
         first, last = tensor[:, 0, 0], tensor[:, 1, 1]
-        off, gap = np.abs(tensor[:, 0, 1] + tensor[:, 1, 0]) / 2, np.abs(first - last) / 2
+        off, gap = tensor[:, 0, 1] + tensor[:, 1, 0], first - last
+        for half in (off, gap):
+            np.abs(half, out=half)
+            half *= 0.5
         with np.errstate(over="ignore"):
-            root = np.sqrt(gap * gap + off * off)
+            root = gap * gap
+            root += off * off
+            np.sqrt(root, out=root)
         if not 1e-140 < root.max() < 1e140:  # their squares may be no numbers
             root = np.hypot(gap, off)
-        root = np.maximum(np.maximum(root + gap, off), np.finfo(float).tiny)
-        return np.minimum(first, last) - off * (off / root)  # not the mean less the root: a small one would be lost
+        root += gap
+        np.maximum(root, off, out=root)
+        np.maximum(root, np.finfo(float).tiny, out=root)
+        np.divide(off, root, out=root)
+        root *= off
+        return np.minimum(first, last) - root  # not the mean less the root: a small one would be lost
     symmetric = (tensor + tensor.swapaxes(1, 2)) / 2
     return np.linalg.eigvalsh(np.moveaxis(symmetric, (1, 2), (-2, -1)))[..., 0]
