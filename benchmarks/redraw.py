@@ -339,11 +339,12 @@ def main() -> None:
     ]
     if not notebooks:
         parser.error(f"no notebook of {checkout} starts with {' or '.join(options.chapters)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that what it started ends with it
     for path in notebooks:
         with new_folder() as folder, browser(folder) as page, lab(checkout, folder) as address:
             try:
                 report(page, address, path, options.presses)
-            except RuntimeError as error:
+            except (RuntimeError, websocket.WebSocketException) as error:
                 sys.exit(f"{path}: {error}")
 
 

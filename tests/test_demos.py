@@ -114,6 +114,13 @@ def test_sliders_move(first, source, monkeypatch):
             assert left > 0 and low > 0 and right < width and high < height, f"words are cut for {moved.kwargs}"
 
 
+def test_sliders_show_as_many_decimals_as_their_step_has():
+    moved = demos.explore(
+        demos.graded_cell, x1=("macro point x₁", (0.0, 1.0, 0.125)), contrast=("contrast a", (1.0, 9.0, 1.0))
+    )
+    assert [control.readout_format for control in moved.kwargs_widgets] == [".3f", ".0f"]
+
+
 def test_a_state_that_raises_is_no_silent_picture(caplog):
     def demo(n: int = 3):
         """A square, refused above 4."""

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from nbclient.exceptions import DeadKernelError
 from skfem import ElementTriP1, MeshTri
 
 import hmm_core as hmm
@@ -145,6 +146,23 @@ def test_an_interrupt_while_writing_leaves_what_was_there(tmp_path):
     with whole(path) as draft:
         draft.write_text("all of it", encoding="utf-8")
     assert contents(path.parent) == {"a.txt": b"all of it"}
+
+
+@pytest.mark.parametrize("error", [DeadKernelError("Kernel died"), AssertionError()])
+def test_a_notebook_whose_kernel_ends_stays_as_it_was(error, tmp_path, monkeypatch, capsys):
+    """So nbclient reports Ctrl-C. What comes after it in the list is not begun."""
+    for name in ("a.ipynb", "b.ipynb"):
+        nbformat.write(notebook(1.0), tmp_path / name)
+    before, begun = contents(tmp_path), []
+
+    def execute(*given):
+        begun.append(given)
+        raise error
+
+    monkeypatch.setattr(notebooks_tool, "execute", execute)
+    assert notebooks_tool.main(["run", *(str(tmp_path / name) for name in before)]) == 1
+    assert contents(tmp_path) == before and len(begun) == 1
+    assert "not written, because its kernel ended" in capsys.readouterr().err
 
 
 def test_where_a_solution_cannot_be_saved(tmp_path, monkeypatch):

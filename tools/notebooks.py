@@ -161,7 +161,10 @@ def main(arguments: list[str] | None = None) -> int:
             problems = complaints(notebook)
         except CellExecutionError as error:
             problems = [str(error)]
-        except DeadKernelError:  # nbclient ends the kernel on Ctrl-C
+        except (
+            DeadKernelError,
+            AssertionError,
+        ):  # nbclient ends the kernel on Ctrl-C, and may then stumble over its absence
             print(
                 f"{path}: not written, because its kernel ended: Ctrl-C, or no memory. Stopped here.", file=sys.stderr
             )

@@ -27,7 +27,7 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
     parameters = list(signature(demo).parameters)
     if set(controls) != set(parameters):
         raise ValueError(f"controls for {', '.join(controls)}; {demo.__name__} has {', '.join(parameters)}")
-    picture, frame, about = HTML(), Frame(), escape(getdoc(demo).split("\n\n")[0])
+    picture, frame, about = HTML(), Frame(), escape((getdoc(demo) or demo.__name__).split("\n\n")[0])
 
     @wraps(demo)  # with its signature, from which the controls take where they start
     def draw(**values: Any) -> Any:
@@ -43,8 +43,8 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
     for name, control in zip(parameters, inputs, strict=True):
         control.description = controls[name][0]
         control.style.description_width, control.layout.width = "22em", "46em"
-        if isinstance(control, FloatSlider):
-            control.readout_format = ".4g"  # 3.625, not 3.63
+        if isinstance(control, FloatSlider):  # as many decimals as the step has: 3.625, not 3.63
+            control.readout_format = f".{len(f'{control.step:g}'.partition('.')[2])}f"
     moved.children = *inputs, picture, messages
     return moved
 
@@ -69,9 +69,7 @@ class Frame:
 
         Empty if ticks or labels do not fit there: draw the figure anew, and it will be laid out anew.
         """
-        if not self.canvas:  # one for all figures: it remembers the size of words
-            self.canvas = FigureCanvasAgg(figure)
-            self.alone = RendererAgg(*self.canvas.get_width_height(), figure.dpi)
+        self.canvas = self.canvas or FigureCanvasAgg(figure)  # one for all figures: it remembers the size of words
         self.canvas.figure = figure
         figure.set_canvas(self.canvas)
         file, self.fits, engine = BytesIO(), True, figure.get_layout_engine()
@@ -104,6 +102,9 @@ class Frame:
             words = axis.get_label_text(), *axis.get_major_formatter().format_ticks(ticks)
             shows = axis.axes.bbox.bounds, *axis.get_view_interval(), axis.get_scale(), *ticks, *words
             if self.kept.get(place, (None,))[0] != shows:
+                size = renderer.width, renderer.height
+                if not self.alone or (self.alone.width, self.alone.height) != size:
+                    self.alone = RendererAgg(*size, renderer.dpi)
                 self.alone.clear()
                 draw(self.alone)
                 image = np.asarray(self.alone.buffer_rgba())[::-1]
