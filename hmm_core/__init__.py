@@ -27,6 +27,7 @@ _HOME = {
     "Ensemble": "micro.ensemble",
     "ErrorBudget": "analysis.errors",
     "ExactClosure": "closure.exact",
+    "FastProcess": "macro.averaging",
     "MicroSolution": "micro.cell",
     "NonlinearCellClosure": "closure.cells",
     "Plan": "analysis.planner",
@@ -36,6 +37,7 @@ _HOME = {
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
     "plan": "analysis.planner",
+    "solve_averaged": "macro.averaging",
     "solve_elliptic": "macro.elliptic",
 }
 _MODULES = {

@@ -7,8 +7,10 @@ dialogue   one turn: restrict, micro_solve, reconstruct, update
 loop       turn after turn, until the forces balance
 solution   U, its error, its fine scale
 elliptic   steady problems
+averaging  ordinary differential equations with a fast variable
 """
 
+from hmm_core.macro.averaging import FastProcess, solve_averaged
 from hmm_core.macro.dialogue import State, micro_solve, reconstruct, restrict, secant, update
 from hmm_core.macro.elliptic import solve_elliptic
 from hmm_core.macro.loop import Dialogue, Equations, converse
@@ -20,6 +22,7 @@ __all__ = [
     "NORMS",
     "Dialogue",
     "Equations",
+    "FastProcess",
     "Solution",
     "State",
     "WorkersLost",
@@ -29,6 +32,7 @@ __all__ = [
     "reconstruct",
     "restrict",
     "secant",
+    "solve_averaged",
     "solve_elliptic",
     "update",
 ]
