@@ -60,7 +60,7 @@ def test_a_kernel_of_order_q_forgets_an_oscillation_like_the_window_to_the_minus
         errors = []
         for fraction in np.linspace(0, 1, 9)[:-1]:
             fast = circle(step=0.05, window=(periods + fraction) * np.pi, kernel=kernel)  # y_0^2 has the period pi
-            errors.append(abs(AveragedForce(driven, fast)(np.zeros(1), 0.0, fast.start[:, None], None).F[0] - 1.0))
+            errors.append(abs(AveragedForce(driven, fast)(np.zeros(1), 0.0, fast.start[:, None], None)[0].F[0] - 1.0))
         return max(errors)
 
     assert np.log(largest(16) / largest(4)) / np.log(16.5 / 4.5) == pytest.approx(-order, abs=0.25)
@@ -151,7 +151,7 @@ def test_the_standard_error_of_the_force_is_that_of_many_seeds():
     fast = ornstein(replicas=20, settle=5.0)
     force = AveragedForce(cubic, fast)
     start = np.repeat(fast.start[:, None], 20, axis=1)
-    answers = [force(np.ones(1), 0.0, start, np.random.default_rng(k)) for k in range(400)]
+    answers = [force(np.ones(1), 0.0, start, np.random.default_rng(k))[0] for k in range(400)]
     F, said = np.array([a.F[0] for a in answers]), np.array([a.stderr[0] for a in answers])
     assert np.sqrt((said**2).mean()) == pytest.approx(F.std(), rel=0.12)
     z = (F.mean() - (1.0 - 2.5)) / (F.std() / 20)  # 1 = cos 0; E y^3 = x^3 + 3x/2

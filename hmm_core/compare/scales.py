@@ -54,7 +54,7 @@ def projective(
     shortest = min(step, np.diff(times).min() / math.ceil(np.diff(times).min() / step)) if step > 0 else 0.0
     if inner < 0 or not (inner + 1) * h <= shortest < math.inf:
         raise ValueError(
-            f"step={step!r}, and the distance of times, must be at least as long as inner + 1 = {inner + 1} resolved steps of {h:g}"
+            f"step={step!r} and the distance of times must not be shorter than inner + 1 = {inner + 1} resolved steps of {h:g}"
         )
     f, path, y, x = AveragedForce(slow, fast).at, Path(), fast.start[:, None], x[:, None]
     for start, end in itertools.pairwise(times):

@@ -106,13 +106,12 @@ class FastProcess:
 
 @dataclass(frozen=True, eq=False)
 class Force:
-    """One answer: F (n,) at x (n,) and time t, its standard error (n,) if replicas told it, and y (m, R) at the end."""
+    """One answer: F (n,) at x (n,) and time t, and its standard error (n,) if there are replicas to tell it."""
 
     t: float
     x: Array
     F: Array
     stderr: Array | None
-    y: Array = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,11 @@ class AveragedForce:
     slow: Callable[[Array, Array, float], Array]
     fast: FastProcess
 
-    def __call__(self, x: Array, t: float, y: Array, rng: np.random.Generator | None) -> Force:
-        """x (n,), from where y (m, R) stands. Raises ConvergenceError if y or f leaves the finite numbers."""
+    def __call__(self, x: Array, t: float, y: Array, rng: np.random.Generator | None) -> tuple[Force, Array]:
+        """The answer at x (n,), and where y (m, R) has come from where it stood.
+
+        Raises ConvergenceError if y or f leaves the finite numbers.
+        """
         fast, held = self.fast, x[:, None]
         count = math.ceil(fast.settle / fast.step - 1e-9)
         for _ in range(count):
@@ -141,7 +143,7 @@ class AveragedForce:
             )
         replicas = total.shape[1]
         stderr = total.std(axis=1, ddof=1) / math.sqrt(replicas) if replicas > 1 else None
-        return Force(t, x.copy(), total.mean(axis=1), stderr, y)
+        return Force(t, x.copy(), total.mean(axis=1), stderr), y
 
     def at(self, x: Array, y: Array, t: float) -> Array:
         """f (n, R) at x (n, 1), y (m, R)."""
@@ -280,8 +282,7 @@ class _Watch:
             raise ConvergenceError(f"X={x.tolist()} at t={t} is not finite any more: try a smaller step")
         again = self.keep == "nothing"
         rng = np.random.default_rng(self.key) if again and self.key is not None else self.rng
-        answer = self.force(x, float(t), self.first if again else self.y, rng)
-        self.y = answer.y
+        answer, self.y = self.force(x, float(t), self.first if again else self.y, rng)
         self.history.append(answer)
         return answer.F
 
