@@ -68,6 +68,10 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "06-budget": ("ch06", "budget_data", "budget"),
     "06-coupled": ("ch06_terms", "coupled_data", "coupled"),
     "06-planner": ("ch06", "planner_data", "planner"),
+    "15-wheel": ("ch15", "wheel_data", "wheel_figure"),
+    "15-kernels": ("ch15", "kernels_data", "kernels"),
+    "15-four-terms": ("ch15", "four_terms_data", "four_terms"),
+    "15-fails": ("ch15", "fails_data", "fails"),
 }
 
 

@@ -236,6 +236,42 @@ def _planner(data: Data) -> list[Row]:
     return rows
 
 
+def _wheel(data: Data) -> list[Row]:
+    return [
+        Row("resolved to averaged, against eps", 1.0, fit_rate(data["eps"], data["distance"]), 0.1),
+        Row("steps to resolve, against eps", -1.0, fit_rate(data["eps"], data["steps"]), 0.01),
+    ]
+
+
+def _kernels(data: Data) -> list[Row]:
+    names = ("box", "q = 1", "q = 2", "q = 3")
+    return [
+        Row(
+            f"force left by a kernel, {name}, against the window", -q - 1.0, fit_rate(data["periods"], data[name]), 0.15
+        )
+        for q, name in enumerate(names)
+    ]
+
+
+def _four_terms(data: Data) -> list[Row]:
+    last = data["settle"] >= 2
+    decay = np.polyfit(data["settle"][last], np.log(data["start"][last]), 1)[0]
+    return [
+        Row("error against the macro step", 2.0, fit_rate(data["macro_step"], data["macro"]), 0.1),
+        Row("log of the error against the time to settle", -1.0, decay, 0.15),
+        Row("scatter against replicas", -0.5, fit_rate(data["effort"], data["statistical"]), 0.1),
+        Row("error against the micro step", 2.0, fit_rate(data["micro_step"][1:], data["micro"][1:]), 0.15),
+        Row("resolved paths to averaged, against eps", 0.5, fit_rate(data["eps"], data["averaging"]), 0.1),
+    ]
+
+
+def _fails(data: Data) -> list[Row]:
+    return [
+        Row("before y stands still, against eps", 1.0, fit_rate(data["eps"], data["before"]), 0.1),
+        Row("after y stood still, against eps", 0.5, fit_rate(data["eps"], data["after"]), 0.1),
+    ]
+
+
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
@@ -260,4 +296,8 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "06-micro": _micro_term,
     "06-coupled": _coupled,
     "06-planner": _planner,
+    "15-wheel": _wheel,
+    "15-kernels": _kernels,
+    "15-four-terms": _four_terms,
+    "15-fails": _fails,
 }
