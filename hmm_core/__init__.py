@@ -3,7 +3,8 @@
 A medium, asked by a micro solver, answers through a closure to a macro solver, and the analysis looks at all of it:
 
     media/     oscillating coefficients, random ones, nonlinear laws; closed forms and bounds to compare with
-    micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent
+    micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent,
+               from an obstacle to its permeability
     closure/   the dialogue (x, U, grad U) -> flux and its tangent
     macro/     the four-phase loop on any scikit-fem mesh
     analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance
@@ -29,9 +30,13 @@ _HOME = {
     "ExactClosure": "closure.exact",
     "MicroSolution": "micro.cell",
     "NonlinearCellClosure": "closure.cells",
+    "PermeabilityClosure": "closure.permeability",
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "StokesFlow": "micro.stokes",
+    "StokesProblem": "micro.stokes",
+    "StokesSolution": "micro.stokes",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
@@ -54,6 +59,7 @@ _MODULES = {
     "nonlinear": "micro.nonlinear",
     "pilots": "analysis.pilots",
     "planner": "analysis.planner",
+    "stokes": "micro.stokes",
 }
 __all__ = sorted([*_HOME, *_MODULES])
 
