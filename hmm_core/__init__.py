@@ -31,6 +31,7 @@ _HOME = {
     "MicroSolution": "micro.cell",
     "NonlinearCellClosure": "closure.cells",
     "PermeabilityClosure": "closure.permeability",
+    "PermeabilityCurve": "micro.family",
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
@@ -40,6 +41,7 @@ _HOME = {
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
+    "permeability_curve": "micro.family",
     "plan": "analysis.planner",
     "solve_elliptic": "macro.elliptic",
 }
@@ -51,6 +53,7 @@ _MODULES = {
     "ensemble": "micro.ensemble",
     "errors": "analysis.errors",
     "exact": "media.exact",
+    "family": "micro.family",
     "grid": "micro.grid",
     "laws": "media.laws",
     "macro": "macro",

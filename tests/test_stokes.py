@@ -11,6 +11,7 @@ import skfem
 
 import hmm_core as hmm
 from hmm_core.closure import ask
+from hmm_core.compare import resolve_pores
 from hmm_core.micro.fitted import fitted_mesh, volumes
 from hmm_core.micro.mixed import taylor_hood
 
@@ -54,6 +55,19 @@ class Bed:
 
     def __call__(self, x, y):
         return np.hypot(y[0], y[1]) - self.radius(x[0])
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Cylinders in the middle of their cells, wider to the right and, if so told, upwards."""
+
+    across: float = 0.0
+
+    def radius(self, x):
+        return 0.15 + 0.15 * x[0] + self.across * x[1]
+
+    def __call__(self, x, y):
+        return np.sqrt((nearest(y, (0.5, 0.5)) ** 2).sum(axis=0)) - self.radius(x)
 
 
 def permeability(phi, n=12, **kwargs):
@@ -358,3 +372,119 @@ def test_points_and_states_that_are_refused():
         closure(np.zeros((3, 1)), np.zeros(1), np.zeros((3, 1)))
     with pytest.raises(ValueError, match="2 components"):
         closure(np.zeros((2, 1)), np.zeros((2, 1)), np.zeros((2, 2, 1)))
+
+
+def filtration(closure, elements, rows=1):
+    """Mean velocity from left to right of Darcy flow through the unit square, pressure 1 and 0, walls that let nothing pass."""
+    mesh = skfem.MeshTri.init_tensor(np.linspace(0, 1, elements + 1), np.linspace(0, 1, rows + 1))
+    mesh = mesh.with_boundaries({"left": lambda x: x[0] == 0, "right": lambda x: x[0] == 1})
+    basis = hmm.macro_basis(mesh, skfem.ElementTriP1())
+    p = hmm.solve_elliptic(basis, closure, source=0.0, dirichlet={"left": 1.0, "right": 0.0})
+    return -(p.flux[0] * basis.dx).sum()
+
+
+def by_radius(phi, n):
+    """The same law, from the permeability as a function of the radius."""
+    curve = hmm.permeability_curve(_disk_of, hmm.StokesProblem(n=n), 0.15, 0.3 + phi.across, tol=5e-3)
+    return hmm.ExactClosure(lambda x: curve(phi.radius(x)))
+
+
+def _disk_of(radius, y):
+    return np.hypot(y[0], y[1]) - radius
+
+
+# ------------------------------------------------------------------ all obstacles resolved
+
+
+def test_a_row_of_equal_cylinders_is_the_cell_problem():
+    """Pressure sides and slip walls are mirrors: two periods end to end are the periodic cell, whatever its size."""
+    drop, mu, eps = 3.0, 0.5, 0.25
+    flow = resolve_pores(disk(0.25, (0.5, 0.5)), eps, cells=(2, 1), n=12, pressures=(drop, 0.0), mu=mu)
+    K = permeability(disk(0.25), n=12)[0, 0]
+    assert flow.flux == pytest.approx(eps**2 * K / mu * drop / (2 * eps), rel=1e-4) and flow.identity < 1e-9
+    assert flow.pressure.max() < 1.2 * drop and flow.pressure.min() > -0.2 * drop
+    middle = np.abs(flow.points[0] - eps) < 1e-12
+    np.testing.assert_allclose(flow.pressure[middle], drop / 2, rtol=1e-6)
+
+
+def test_a_graded_row_approaches_darcy_flow_with_the_square_of_the_period():
+    """Cells in series: the resolved bed sums mu/K over its obstacles, the midpoint rule of what Darcy's law integrates."""
+    law = by_radius(Graded(), n=12)
+    asked = filtration(hmm.PermeabilityClosure(Graded(), hmm.StokesProblem(n=12)), elements=6)
+    assert asked == pytest.approx(filtration(law, elements=6), rel=1e-3)
+    darcy = filtration(law, elements=128)
+    error = np.array([resolve_pores(Graded(), 1 / N, (N, 1), n=12).flux * N**2 for N in (2, 4, 8)]) / darcy - 1
+    assert (error > 0).all() and error[-1] < 4e-3
+    ratio = error[:-1] / error[1:]
+    assert (ratio > 3.3).all() and (ratio < 4.7).all()
+
+
+def test_a_bed_of_eight_by_eight_graded_cylinders():
+    """Radii from 0.15 to 0.4. Walls that hold the fluid back cost a layer of the width of the pores along them, O(eps)."""
+    phi = Graded(across=0.1)
+    darcy = filtration(by_radius(phi, n=8), elements=32, rows=32)
+    slip = resolve_pores(phi, 1 / 8, (8, 8), n=8)
+    assert abs(slip.flux * 64 / darcy - 1) < 4e-3 and slip.identity < 1e-8
+    sticky = [resolve_pores(phi, 1 / N, (N, N), n=6, walls="no-slip").flux * N**2 / darcy - 1 for N in (2, 4)]
+    assert -0.4 < sticky[0] < 0 and 1.7 < sticky[0] / sticky[1] < 2.1
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({"eps": 0.0}, ValueError, "eps=0"),
+        ({"n": 3}, ValueError, "n=3"),
+        ({"n": 8.0}, TypeError, "n=8"),
+        ({"cells": (0, 1)}, ValueError, "cells"),
+        ({"mu": -1.0}, ValueError, "mu=-1"),
+        ({"walls": "sticky"}, ValueError, "walls='sticky'"),
+        ({"pressures": (1.0, 1.0)}, ValueError, "pressures"),
+        ({"phi": disk(0.2)}, ValueError, "reaches a side"),
+        ({"phi": lambda x, y: 1 + 0 * y[0]}, ValueError, "no obstacle"),
+    ],
+)
+def test_beds_that_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        resolve_pores(**({"phi": Graded(), "eps": 0.5, "cells": (2, 1), "n": 6} | arguments))
+
+
+# ------------------------------------------------------------------ a family of obstacles
+
+
+def test_permeability_as_a_function_of_the_radius():
+    curve = hmm.permeability_curve(_disk_of, hmm.StokesProblem(n=12), 0.15, 0.4, tol=1e-3)
+    assert curve.error < 1e-3 and curve.solves == 17
+    for c in (0.1, 0.2, 0.4, 0.5):
+        np.testing.assert_allclose(curve(np.sqrt(c / np.pi)) * DRAG[c], np.eye(2), atol=1.2e-3)
+    s = np.random.default_rng(3).uniform(0.15, 0.4, (3, 2))
+    K = curve(s)
+    assert K.shape == (2, 2, 3, 2) and pickle.loads(pickle.dumps(curve))(s).tolist() == K.tolist()
+    np.testing.assert_allclose(K[0, 0, 1, 1], permeability(disk(s[1, 1]))[0, 0], rtol=1e-3)
+
+
+def test_permeability_as_a_function_of_an_angle():
+    curve = hmm.permeability_curve(
+        lambda s, y: ellipse(0.35, 0.2, s)(None, y), hmm.StokesProblem(n=8), 0.0, np.pi, tol=2e-2
+    )
+    K = curve(np.array([0.7, np.pi - 0.7]))  # mirror images
+    np.testing.assert_allclose(K[..., 1], K[..., 0] * [[1, -1], [-1, 1]], atol=2e-2 * K.max())
+    assert np.linalg.eigvalsh(K[..., 0]).min() > 0
+    np.testing.assert_allclose(K[..., 0], permeability(ellipse(0.35, 0.2, 0.7)), atol=2e-2 * K.max())
+
+
+def test_families_that_are_refused(monkeypatch):
+    problem = hmm.StokesProblem(n=6)
+    with pytest.raises(ValueError, match="no fluid passes") as info:
+        hmm.permeability_curve(_disk_of, problem, 0.2, 0.6)
+    assert "s=0.6" in info.value.__notes__[0]
+    with pytest.raises(ValueError, match="interval"):
+        hmm.permeability_curve(_disk_of, problem, 0.4, 0.2)
+    with pytest.raises(ValueError, match="tol=0"):
+        hmm.permeability_curve(_disk_of, problem, 0.2, 0.3, tol=0.0)
+    with pytest.raises(TypeError, match=r"phi=0\.3"):
+        hmm.permeability_curve(0.3, problem, 0.2, 0.3)
+    monkeypatch.setattr(hmm.family, "DEGREES", (4, 8))
+    with pytest.raises(hmm.ConvergenceError, match=r"9 points.*n=6"):
+        hmm.permeability_curve(_disk_of, problem, 0.2, 0.3, tol=1e-9)
+    with pytest.raises(ValueError, match=r"s=0\.5 lies outside"):
+        hmm.permeability_curve(_disk_of, problem, 0.2, 0.3, tol=0.1)(np.array([0.2, 0.5]))

@@ -16,7 +16,8 @@ class PermeabilityClosure:
 
     So ``solve_elliptic`` solves -div(eps^2 K/mu grad p) = f for the pressure p; the filtration velocity, fluid per area of the
     bed and time, is v = -sigma, and a body force b (per volume) changes grad p into grad p - b. K is all there is to
-    know about a point: it is computed once, and returned in ``answer.memory``. Points with equal obstacles are one problem.
+    know about a point: it is computed once, and returned in ``answer.memory``. Points with equal obstacles are one problem;
+    where one number tells the obstacles apart, ``permeability_curve`` in an ``ExactClosure`` needs fewer.
 
     Parameters
     ----------

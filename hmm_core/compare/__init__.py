@@ -1,12 +1,15 @@
 """What one would use instead of HMM on the same problem: resolve everything, homogenize beforehand, or MsFEM.
 
-All of them solve -div(a(x, x/eps) grad u) = f. They differ in how much of the material they look at, and when.
+They differ in how much of the material they look at, and when. The problem is -div(a(x, x/eps) grad u) = f or, in ``pores``,
+the flow of a viscous fluid.
 
 dns     the oscillating coefficient on a mesh that resolves it
 msfem   multiscale finite elements on a line
+pores   Stokes flow between all the obstacles of a bed
 """
 
 from hmm_core.compare.dns import Oscillating, resolve
 from hmm_core.compare.msfem import MsFEMLine, msfem_line
+from hmm_core.compare.pores import PoreFlow, resolve_pores
 
-__all__ = ["MsFEMLine", "Oscillating", "msfem_line", "resolve"]
+__all__ = ["MsFEMLine", "Oscillating", "PoreFlow", "msfem_line", "resolve", "resolve_pores"]

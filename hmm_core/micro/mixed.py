@@ -138,13 +138,14 @@ def solve_stokes(system: TaylorHood, held: Array, load: Array, tol: float) -> tu
             )
         factors.append(known[rows.tobytes()])
     B = [b[:, rows] for b, rows in zip(system.divergence, free, strict=True)]
+    BT = [b.T.tocsr() for b in B]
     forces = [load[:, k, rows].T for k, rows in enumerate(free)]
 
     def velocity(p: Array) -> list[Array]:
-        return [lu.solve(f - b.T @ p.T) for lu, f, b in zip(factors, forces, B, strict=True)]
+        return [lu.solve(f - bt @ p.T) for lu, f, bt in zip(factors, forces, BT, strict=True)]
 
     def schur(p: Array) -> Array:
-        return sum(b @ lu.solve(b.T @ p[0].T) for lu, b in zip(factors, B, strict=True)).T[None]
+        return sum(b @ lu.solve(bt @ p[0].T) for lu, b, bt in zip(factors, B, BT, strict=True)).T[None]
 
     at_rest = velocity(np.zeros((len(load), len(system.mass))))
     energy = sum((f * u).sum(axis=0) for f, u in zip(forces, at_rest, strict=True))
