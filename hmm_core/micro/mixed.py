@@ -40,8 +40,10 @@ class TaylorHood:
     wall        (N,)            whether a node is on an obstacle
     sides       (d, N)          whether it is on a side across each axis that is not periodic
     places      (d, L)          where the nodes are; those on periodic sides are there twice
-    node, corner (L,), (L,)     ... and which of the N and, at corners, of the M they are (-1 in the middle of edges)
+    node        (L,)            which of the N nodes these are
+    corner      (V,)            the corners come first: which of the M pressure nodes these are
     simplices   (d+1, S)        between these places, for pictures
+    ends        (2, L - V)      the corners between which the places after the V corners lie
     """
 
     stiffness: sparse.csr_matrix
@@ -78,8 +80,11 @@ def taylor_hood(fit: FittedMesh) -> TaylorHood:
     ends = np.empty((2, straight.doflocs.shape[1] - V), dtype=int)
     for k, pair in enumerate(EDGES[d]):
         ends[:, numbers[d + 1 + k] - V] = numbers[list(pair)]
-    bent, offset = _bent(fit, ends)
+    index = np.hstack([2 * fit.index, fit.index[:, ends].sum(axis=1)])
+    node = np.unique(fit.homes(index, 4), return_inverse=True)[1].reshape(-1)
+    corner = np.unique(fit.homes(fit.index, 2), return_inverse=True)[1].reshape(-1)
 
+    bent, offset = _bent(fit, ends)
     places = straight.doflocs.copy()
     places[:, V + bent] += offset
     basis = skfem.Basis(quadratic(places, straight.t), P2, intorder=4)
@@ -87,6 +92,7 @@ def taylor_hood(fit: FittedMesh) -> TaylorHood:
     folded = (basis.mapping.detDF(basis.X) / element[:, None]).min(axis=1) < FOLDED
     if folded.any():
         back = np.intersect1d(numbers[:, folded], V + bent)
+        back = np.isin(node, node[back])  # both copies, where an edge is there twice
         places[:, back] = straight.doflocs[:, back]
         basis = skfem.Basis(quadratic(places, straight.t), P2, intorder=4)
     pressures = basis.with_element(P1)
@@ -94,9 +100,6 @@ def taylor_hood(fit: FittedMesh) -> TaylorHood:
     B = [skfem.BilinearForm(lambda u, q, w, k=k: -grad(u)[k] * q).assemble(basis, pressures) for k in range(d)]
     integral = skfem.LinearForm(lambda v, w: v)
 
-    index = np.hstack([2 * fit.index, fit.index[:, ends].sum(axis=1)])
-    node = np.unique(fit.homes(index, 4), return_inverse=True)[1].reshape(-1)
-    corner = np.unique(fit.homes(fit.index, 2), return_inverse=True)[1].reshape(-1)
     U, P = _gather(node), _gather(corner)
     wall, sides = np.zeros(U.shape[1], dtype=bool), np.zeros((d, U.shape[1]), dtype=bool)
     wall[node[fit.walls]] = wall[node[V + bent]] = True
@@ -124,9 +127,14 @@ def taylor_hood(fit: FittedMesh) -> TaylorHood:
 def solve_stokes(system: TaylorHood, held: Array, load: Array, tol: float) -> tuple[Array, Array, int]:
     """Velocities (J, d, N), pressures (J, M) and iterations for J loads (J, d, N), the nodes ``held`` (d, N) at zero.
 
-    Stops when the divergence that is left, |div u|, falls below tol |grad u|. Raises ConvergenceError if it does not.
+    Stops when the divergence that is left, |div u|, falls below tol |grad u|; ConvergenceError if it does not. ValueError if
+    no node is free.
     """
     free = [np.flatnonzero(~rows) for rows in held]
+    if not all(rows.size for rows in free):
+        raise ValueError(
+            "every node of the mesh is on an obstacle or a side: the fluid is too narrow for it, take a larger n"
+        )
     known: dict[bytes, splu] = {}
     factors = []
     for rows in free:
@@ -173,8 +181,7 @@ def dissipation(system: TaylorHood, u: Array) -> Array:
 def _bent(fit: FittedMesh, ends: Array) -> tuple[Array, Array]:
     """Which of the edges lie in the obstacle's surface, and how far their middles move onto it (d, E)."""
     home = fit.homes(fit.index, 2)
-    name = lambda pairs: np.sort(home[pairs], axis=0).T @ np.array([home.max() + 1, 1])  # noqa: E731
-    walls, edges = name(fit.walls), name(ends)
+    walls, edges = (np.sort(home[pairs], axis=0).T @ np.array([home.max() + 1, 1]) for pairs in (fit.walls, ends))
     order = np.argsort(walls)
     found = order[np.minimum(np.searchsorted(walls[order], edges), len(walls) - 1)]
     bent = np.flatnonzero(walls[found] == edges)
