@@ -137,6 +137,19 @@ def test_overlapping_obstacles():
     assert np.linalg.eigvalsh(lost).min() > 0.1 * fine.permeability[1, 1]
 
 
+@pytest.mark.parametrize("n", [12, 32])
+def test_a_mesh_that_cuts_an_obstacle_off_says_so(n):
+    """A small cylinder between the vertices: cut to pieces by twelve cells per period, and well seen by thirty-two."""
+    phi, problem = union(disk(0.15), disk(0.04, (0.33, 0.0))), hmm.StokesProblem(n=n)
+    if n == 32:
+        solution = problem.solve(phi)
+        assert solution.misfit < 0.1
+        assert solution.porosity == pytest.approx(1 - np.pi * (0.15**2 + 0.04**2), abs=1e-5)
+    else:
+        with pytest.warns(UserWarning, match=r"cuts off .* near \[0\.[34].*n=12"):
+            assert problem.solve(phi).misfit > 0.3
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_symmetric_positive_definite_and_the_energy_identity(seed):
     rng = np.random.default_rng(seed)

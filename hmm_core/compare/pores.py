@@ -10,7 +10,7 @@ import numpy as np
 from hmm_core.micro.fitted import fitted_mesh
 from hmm_core.micro.mixed import dissipation, solve_stokes, taylor_hood
 from hmm_core.micro.question import refuse_scale
-from hmm_core.micro.stokes import FEWEST, LevelSet, level_set
+from hmm_core.micro.stokes import FEWEST, LevelSet, level_set, warn_of_misfit
 
 Array = np.ndarray
 
@@ -78,7 +78,9 @@ def resolve_pores(
         raise ValueError(f"pressures={pressures!r}: two different finite numbers are needed, or nothing flows")
 
     shape = tuple(n * c for c in cells)
-    system = taylor_hood(fitted_mesh(partial(_material, phi, eps), shape, (0.0, 0.0), eps / n, (False, False)))
+    level = partial(_material, phi, eps)
+    system = taylor_hood(fitted_mesh(level, shape, (0.0, 0.0), eps / n, (False, False)))
+    warn_of_misfit(level, system, n, stacklevel=2)
     ends, sides = system.sides
     held = np.array([system.wall | (sides if walls == "no-slip" else False), system.wall | ends | sides])
     load = np.zeros((1, *held.shape))

@@ -44,6 +44,7 @@ class TaylorHood:
     corner      (V,)            the corners come first: which of the M pressure nodes these are
     simplices   (d+1, S)        between these places, for pictures
     ends        (2, L - V)      the corners between which the places after the V corners lie
+    inside      (d, T, Q)       quadrature points of the T elements
     """
 
     stiffness: sparse.csr_matrix
@@ -58,6 +59,7 @@ class TaylorHood:
     corner: Array
     simplices: Array
     ends: Array
+    inside: Array
 
     def pressure_at_places(self, p: Array) -> Array:
         """Pressures (J, M) at the places (J, L): linear along the edges."""
@@ -121,6 +123,7 @@ def taylor_hood(fit: FittedMesh) -> TaylorHood:
         corner=corner,
         simplices=np.hstack([numbers[list(part)] for part in CUT[d]]),
         ends=ends,
+        inside=np.asarray(basis.global_coordinates()),
     )
 
 
