@@ -3,7 +3,8 @@
 A medium, asked by a micro solver, answers through a closure to a macro solver, and the analysis looks at all of it:
 
     media/     oscillating coefficients, random ones, nonlinear laws; closed forms and bounds to compare with
-    micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent
+    micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent,
+               from an obstacle to its permeability
     closure/   the dialogue (x, U, grad U) -> flux and its tangent
     macro/     the four-phase loop on any scikit-fem mesh
     analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance
@@ -30,12 +31,18 @@ _HOME = {
     "FastProcess": "macro.averaging",
     "MicroSolution": "micro.cell",
     "NonlinearCellClosure": "closure.cells",
+    "PermeabilityClosure": "closure.permeability",
+    "PermeabilityCurve": "micro.family",
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "StokesFlow": "micro.stokes",
+    "StokesProblem": "micro.stokes",
+    "StokesSolution": "micro.stokes",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
+    "permeability_curve": "micro.family",
     "plan": "analysis.planner",
     "solve_averaged": "macro.averaging",
     "solve_elliptic": "macro.elliptic",
@@ -48,6 +55,7 @@ _MODULES = {
     "ensemble": "micro.ensemble",
     "errors": "analysis.errors",
     "exact": "media.exact",
+    "family": "micro.family",
     "grid": "micro.grid",
     "laws": "media.laws",
     "macro": "macro",
@@ -56,6 +64,7 @@ _MODULES = {
     "nonlinear": "micro.nonlinear",
     "pilots": "analysis.pilots",
     "planner": "analysis.planner",
+    "stokes": "micro.stokes",
 }
 __all__ = sorted([*_HOME, *_MODULES])
 

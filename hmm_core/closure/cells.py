@@ -83,24 +83,8 @@ class CellClosure:
 
     def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
         x, _, grad, shape = question(x, u, grad, self.dim)
-        c, d, count = grad.shape[:-2], *x.shape
-        tensor, known = np.empty((*c, d, *c, d, count)), np.zeros(count, dtype=bool)
-        if memory is not None:
-            stored = np.shape(memory.get("tensor"))
-            if stored != tensor.shape or np.shape(memory.get("x")) != x.shape:
-                raise ValueError(f"memory: tensor {stored} does not belong to {count} points in {d}D; use None")
-            known = (memory["x"] == x).all(axis=0)
-            tensor[..., known] = memory["tensor"][..., known]
-        info = {"micro_solves": 0, "iterations": 0}
-        if not known.all():
-            micro = self.cell.solve(self.a, x[:, ~known], self.eps, correctors=False)
-            if micro.tensor.shape[:-1] != tensor.shape[:-1]:
-                given = "several components" if c else "one component"
-                raise ValueError(f"U has {given}, but the medium's effective tensor has shape {micro.tensor.shape}")
-            tensor[..., ~known] = micro.tensor
-            info = {"micro_solves": int(micro.solves), "iterations": int(np.sum(micro.iterations))}
-        parts = apply(tensor, grad), np.zeros((*grad.shape[:-1], *c, count)), tensor
-        return shaped(parts, shape, memory={"tensor": tensor, "x": x.copy()}, info=info)
+        tensor, info = remembered(lambda new: self.cell.solve(self.a, new, self.eps, correctors=False), x, grad, memory)
+        return linear_answer(tensor, x, grad, shape, info)
 
     def alike(self, x: Array) -> Array:
         """Numbers (K,) for points x (d, K): equal ones have the same coefficient in the cell, and so the same tensor."""
@@ -202,6 +186,35 @@ class NonlinearCellClosure:
                 f"{len(x)}D and this cell; use None"
             )
         return memory if np.array_equal(memory["x"], x) else None
+
+
+def remembered(solve: Callable[[Array], Any], x: Array, grad: Array, memory: dict | None) -> tuple[Array, dict]:
+    """Tensors (c, d, c, d, K) of a linear law at points x (d, K), by ``solve`` where the memory has none; and the work."""
+    c, d, count = grad.shape[:-2], *x.shape
+    tensor, known = np.empty((*c, d, *c, d, count)), np.zeros(count, dtype=bool)
+    if memory is not None:
+        stored = np.shape(memory.get("tensor"))
+        if stored != tensor.shape or np.shape(memory.get("x")) != x.shape:
+            raise ValueError(f"memory: tensor {stored} does not belong to {count} points in {d}D; use None")
+        known = (memory["x"] == x).all(axis=0)
+        tensor[..., known] = memory["tensor"][..., known]
+    if known.all():
+        return tensor, {"micro_solves": 0, "iterations": 0}
+    micro = solve(x[:, ~known])
+    if micro.tensor.shape[:-1] != tensor.shape[:-1]:
+        given = "several components" if c else "one component"
+        raise ValueError(f"U has {given}, but the medium's effective tensor has shape {micro.tensor.shape}")
+    tensor[..., ~known] = micro.tensor
+    return tensor, {"micro_solves": int(micro.solves), "iterations": int(np.sum(micro.iterations))}
+
+
+def linear_answer(
+    tensor: Array, x: Array, grad: Array, shape: tuple[int, ...], info: dict, factor: float = 1.0
+) -> Answer:
+    """What the linear law sigma = factor tensor grad U says; the tensor is remembered."""
+    d_du = np.zeros((*grad.shape[:-1], *grad.shape[:-2], x.shape[1]))
+    scaled = factor * tensor
+    return shaped((apply(scaled, grad), d_du, scaled), shape, memory={"tensor": tensor, "x": x.copy()}, info=info)
 
 
 def _check_sampling(cell: Any, has: str, eps: float | None) -> None:

@@ -9,5 +9,7 @@ response     from solved fields to averages, tensor and tangent
 cell         linear cell problems: from a medium to its effective tensor (linear: a batch; regularised: relatives that
              forget their boundary)
 sampled_law, problems, newton, nonlinear, line   nonlinear ones: from a flux law to its averaged flux and tangent
+fitted, mixed, stokes   Stokes cell problems: a mesh fitted to an obstacle, its discrete equations, the permeability tensor;
+             family: of all obstacles with one parameter
 ensemble     the effective tensor of a random medium, with its confidence interval
 """
