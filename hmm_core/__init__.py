@@ -29,13 +29,17 @@ _HOME = {
     "ExactClosure": "closure.exact",
     "MicroSolution": "micro.cell",
     "NonlinearCellClosure": "closure.cells",
+    "Flow": "macro.flow",
+    "PhysicalFlux": "closure.physical",
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "Volumes": "macro.volumes",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
     "plan": "analysis.planner",
+    "solve_balance_law": "macro.balance",
     "solve_elliptic": "macro.elliptic",
 }
 _MODULES = {

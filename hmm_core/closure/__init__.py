@@ -8,19 +8,22 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     answer   the answer, and the question: shapes, checks, plain functions
     exact    the homogenized problem in closed form
     cells    cell problems, linear and nonlinear
+    physical the physical current F = -sigma of a balance law
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
-``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Three more things a
+``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Four more things a
 closure may offer, if it can:
 
     dim                              the only dimension that it is made for
     alike(x) -> numbers (K,)         points with equal numbers share one micro problem: they are sent to one worker
     micro_fields(x, u, grad, eps)    the micro fields behind its answer, for ``Solution.reconstruct`` (a ``MicroFields``)
+    admissible(x, u) -> (K,) bool    whether there is an answer for a state, for ``solve_balance_law``
 """
 
 from hmm_core.closure.answer import Answer, ask, refuse_non_finite
 from hmm_core.closure.cells import CellClosure, MicroFields, NonlinearCellClosure
 from hmm_core.closure.exact import ExactClosure, as_tensor
+from hmm_core.closure.physical import PhysicalFlux
 from hmm_core.micro.sampled_law import RefusedState
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "ExactClosure",
     "MicroFields",
     "NonlinearCellClosure",
+    "PhysicalFlux",
     "RefusedState",
     "as_tensor",
     "ask",
