@@ -34,6 +34,7 @@ _HOME = {
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "TableClosure": "closure.table",
     "Volumes": "macro.volumes",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",

@@ -9,6 +9,7 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     exact    the homogenized problem in closed form
     cells    cell problems, linear and nonlinear
     physical the physical current F = -sigma of a balance law
+    table    any closure, asked at the nodes of a lattice only (lattice)
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
 ``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Four more things a
@@ -24,6 +25,7 @@ from hmm_core.closure.answer import Answer, ask, refuse_non_finite
 from hmm_core.closure.cells import CellClosure, MicroFields, NonlinearCellClosure
 from hmm_core.closure.exact import ExactClosure, as_tensor
 from hmm_core.closure.physical import PhysicalFlux
+from hmm_core.closure.table import TableClosure, TableFull
 from hmm_core.micro.sampled_law import RefusedState
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "NonlinearCellClosure",
     "PhysicalFlux",
     "RefusedState",
+    "TableClosure",
+    "TableFull",
     "as_tensor",
     "ask",
     "refuse_non_finite",

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from inspect import isroutine
 from typing import Any
 
 import numpy as np
@@ -76,3 +78,8 @@ class Differences:
                 change = self.function(x, u, steeper, **given) - flux
                 d_dgrad[(..., *k, j, slice(None))] = change / (step / self.length)
         return Answer(flux, d_du, d_dgrad)
+
+
+def as_closure(flux: Callable, steps: Array, length: float) -> Callable:
+    """Plain functions with ``Differences``; what is a closure as it is."""
+    return Differences(flux, steps, length) if isroutine(flux) or isinstance(flux, partial) else flux

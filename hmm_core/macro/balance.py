@@ -13,15 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
-from inspect import isroutine
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from hmm_core.closure import refuse_non_finite
-from hmm_core.closure.physical import Differences
+from hmm_core.closure.physical import as_closure
 from hmm_core.macro.flow import Flow, Stretch
 from hmm_core.macro.stepping import DIFFERENCE, Law, Moment, Steps, advance
 from hmm_core.macro.upwind import LIMITERS, RIEMANN, Scheme
@@ -105,8 +103,7 @@ def solve_balance_law(
     c = flow.averages.shape[1 : -grid.dim]
     m, scalar = (c or (1,))[0], not c
     sizes = _sizes(flow)
-    if isroutine(flux) or isinstance(flux, partial):
-        flux = Differences(flux, DIFFERENCE * sizes, float(np.max(grid.width * grid.cells)))
+    flux = as_closure(flux, DIFFERENCE * sizes, float(np.max(grid.width * grid.cells)))
     sides, admissible = sides_of(boundary, grid, m, scalar), getattr(flux, "admissible", None)
     scheme = Scheme(grid, sides, LIMITERS[limiter], RIEMANN[riemann], scalar, admissible)
     pool = None if executor is None else Pool(executor, flux)

@@ -189,7 +189,7 @@ def reconstruct(scheme: Scheme, state: State, answer: Answer) -> Rate:
         low, high = np.minimum(bounds[0][0], bounds[1][0]), np.maximum(bounds[0][1], bounds[1][1])
         if scheme.scalar:  # a law that bends both ways may have its fastest wave in between
             jump = (states[1] - states[0])[0]
-            seen = (np.abs(jump) > 1e-6 * np.abs(u).max()) & (answer.stderr is None)
+            seen = (np.abs(jump) > 1e-3 * np.abs(u).max()) & (answer.stderr is None)
             chord = np.where(seen, (fluxes[1] - fluxes[0])[0] / np.where(seen, jump, 1.0), low)
             low, high = np.minimum(low, chord), np.maximum(high, chord)
         F = scheme.riemann(states, fluxes, low, high).reshape(m, rows, n)
