@@ -277,13 +277,20 @@ def test_noise_stays_in_the_table_and_stops_the_halving(slopes):
 
 def test_realisations_of_the_noise_are_those_of_its_nodes():
     table = TableClosure(Counting(jam, noise=1e-2), u=(0, 1), tol=1e-4)
-    x, u, grad = states(300, low=0.1, high=0.9)
-    noise, answer = table.noise(x, u, grad), table(x, u, grad)
-    assert noise.shape == (32, 1, 300)
-    assert (noise.std(axis=0) / answer.stderr).mean() == pytest.approx(1, abs=0.15)
-    np.testing.assert_array_equal(table.noise(x[:, ::-1], u[::-1], grad[:, ::-1]), noise[..., ::-1])
-    close = table.noise(x, u + 1e-6, grad)
-    assert np.abs(close - noise).max() < 1e-4  # neighbours have the same nodes
+    x, u, grad = states(300)
+    answer = table(x, u, grad)
+    drawn = np.array([table.realisation(k)(x, u, grad).flux for k in range(32)]) - answer.flux
+    assert (drawn.std(axis=0) / answer.stderr).mean() == pytest.approx(1, abs=0.15)
+    assert abs(drawn.mean(axis=0) / answer.stderr).max() < 5 / 32**0.5
+    one = pickle.loads(pickle.dumps(table.realisation(3)))
+    np.testing.assert_allclose(
+        one(x[:, ::-1], u[::-1], grad[:, ::-1]).flux[..., ::-1], drawn[3] + answer.flux, atol=1e-15
+    )
+    assert table.realisation(3)(x, 1.1 + 0 * u, grad).flux[0, 0] == table.realisation(3)(x, 1 + 0 * u, grad).flux[0, 0]
+    flux = PhysicalFlux(table).realisation(3)(x, u, grad).flux
+    np.testing.assert_allclose(-flux, drawn[3] + answer.flux, atol=1e-15)
+    with pytest.raises(ValueError, match="k=32"):
+        table.realisation(32)
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------------

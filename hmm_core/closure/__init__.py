@@ -12,13 +12,15 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     table    any closure, asked at the nodes of a lattice only (lattice)
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
-``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Four more things a
+``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Six more things a
 closure may offer, if it can:
 
     dim                              the only dimension that it is made for
     alike(x) -> numbers (K,)         points with equal numbers share one micro problem: they are sent to one worker
     micro_fields(x, u, grad, eps)    the micro fields behind its answer, for ``Solution.reconstruct`` (a ``MicroFields``)
+    realisation(k)                   itself as its noise may have made it, where errors of its answers depend on each other
     admissible(x, u) -> (K,) bool    whether there is an answer for a state, for ``solve_balance_law``
+    speeds(x, u) -> (d, K), (d, K)   the slowest and the fastest wave of a balance law along every axis
 """
 
 from hmm_core.closure.answer import Answer, ask, refuse_non_finite

@@ -37,8 +37,11 @@ class PhysicalFlux:
         return replace(answer, flux=flux, d_du=d_du, d_dgrad=d_dgrad, stderr=stderr)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("alike", "dim", "admissible", "noise"):
+        if name in ("alike", "dim", "admissible"):
             return getattr(self.closure, name)
+        if name == "realisation":
+            drawn = self.closure.realisation
+            return lambda k: PhysicalFlux(drawn(k))
         raise AttributeError(name)
 
 

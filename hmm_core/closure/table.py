@@ -23,7 +23,7 @@ from hmm_core.micro.sampled_law import RefusedState
 Array = np.ndarray
 Bounds = Sequence[float] | Sequence[Sequence[float]]
 SLACK = 1e-12  # of the range: round-off of a macro solver is forgiven
-SAMPLES = 32  # realisations of the noise of its nodes that a table can tell
+REALISATIONS = 32  # of the noise of its nodes that a table can tell
 
 
 class TableFull(ConvergenceError):
@@ -57,7 +57,7 @@ class TableClosure:
         may be worth less than that.
 
     Noisy closures: nodes keep their standard errors, boxes are not halved for the sake of noise, and answers carry what it
-    makes of them; errors of neighbouring answers are then not independent: ``noise`` draws them.
+    makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them.
 
     Pickles with its content. Copies in several processes fill on their own; threads share one.
 
@@ -81,6 +81,7 @@ class TableClosure:
     slopes: bool = True
     _store: Store = field(default_factory=Store, repr=False)
     _lock: Any = field(default_factory=threading.RLock, repr=False)
+    _drawn: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not callable(self.closure):
@@ -122,7 +123,7 @@ class TableClosure:
         x, u, grad, shape = question(x, u, grad, self.dim)
         with self._lock:
             leaf, z, work = self._found(x, u, grad)
-            value, slope, stderr, _, error = self._interpolated(leaf, z)
+            value, slope, stderr, error = self._interpolated(leaf, z)
         c, (d, count) = u.shape[:-1], x.shape
         flux = value.T.reshape(*c, d, count)
         m = math.prod(c)
@@ -136,18 +137,15 @@ class TableClosure:
         noisy = None if stderr is None else stderr.T.reshape(*c, d, *shape)
         return shaped((flux, *parts), shape, stderr=noisy, info=info)
 
-    def noise(self, x: Array, u: Array, grad: Array) -> Array:
-        """What the noise of the nodes may make of the flux: (SAMPLES, c, d, K), the same realisations at every question."""
-        x, u, grad, _ = question(x, u, grad, self.dim)
-        with self._lock:
-            leaf, z, _ = self._found(x, u, grad)
-            _, _, _, weights, _ = self._interpolated(leaf, z)
-            corners = self._arrays()["corners"][leaf]
-            stderr, names = self._arrays()["nodes"][:, 1], self._arrays()["names"]
-        used, where = np.unique(corners, return_inverse=True)
-        drawn = [np.random.default_rng([7, int(names[k])]).standard_normal((SAMPLES, stderr.shape[1])) for k in used]
-        errors = np.stack(drawn)[where.reshape(corners.shape)] * stderr[corners][:, :, None]
-        return np.einsum("kc,kcrp->rpk", weights, errors).reshape(SAMPLES, *grad.shape)
+    def realisation(self, k: int) -> "TableClosure":
+        """The table as the noise of its nodes might have made it: one of ``REALISATIONS``, the same at every question.
+
+        It shares its nodes with this one; their errors are drawn from normal distributions, of tangents none. States outside the
+        bounds are moved to them, for a solution that errs may err beyond.
+        """
+        if not (isinstance(k, Integral) and 0 <= k < REALISATIONS):
+            raise ValueError(f"k={k!r} must be one of the integers 0 ... {REALISATIONS - 1}")
+        return replace(self, _drawn=int(k))
 
     # -- where a state is ------------------------------------------------------------------------------------------------
 
@@ -165,7 +163,7 @@ class TableClosure:
             for i, (low, high) in enumerate(pairs):
                 slack = SLACK * (high - low)
                 out = ~((low - slack <= part[i]) & (part[i] <= high + slack))
-                if out.any():
+                if out.any() and self._drawn is None:
                     k = int(out.argmax())
                     which = name if len(pairs) == 1 else f"{name}[{i}]"
                     raise ValueError(
@@ -293,18 +291,29 @@ class TableClosure:
                 arrays[part] = np.array(column)
         return arrays
 
-    def _interpolated(self, leaf: Array, z: Array) -> tuple[Array, Array, Array | None, Array, Array]:
-        """Value (K, P), slope (K, D, P), standard error, multilinear weights (K, 2^D) and estimated error (K,)."""
+    def _interpolated(self, leaf: Array, z: Array) -> tuple[Array, Array, Array | None, Array]:
+        """Value (K, P), slope (K, D, P), standard error and estimated error (K,) of states z (K, D) in leaves (K,)."""
         lattice, arrays = self.lattice, self._arrays()
         corners, place, error = arrays["corners"][leaf], arrays["place"][leaf], arrays["error"][leaf]
-        known = arrays["nodes"][corners]
+        known, f = arrays["nodes"][corners], arrays["nodes"][:, 0]
+        if self._drawn is not None:
+            f = f + arrays["nodes"][:, 1] * self._draws()[:, self._drawn]
         h = lattice.width / (lattice.cells * 2.0 ** place[:, :1])
         t = np.clip((z - lattice.low) / h - place[:, 1:], 0.0, 1.0)
-        value, slope = lattice.interpolate(known[:, :, 0], known[:, :, 2:], t, h)
-        weights, _ = lattice.weights(t)
-        noisy = arrays["nodes"][:, 1].any()
-        stderr = np.sqrt(np.einsum("kc,kcp->kp", weights**2, known[:, :, 1] ** 2)) if noisy else None
-        return value, slope, stderr, weights, error
+        value, slope = lattice.interpolate(f[corners], known[:, :, 2:], t, h)
+        stderr = None
+        if arrays["nodes"][:, 1].any():
+            stderr = np.sqrt(np.einsum("kc,kcp->kp", lattice.weights(t)[0] ** 2, known[:, :, 1] ** 2))
+        return value, slope, stderr, error
+
+    def _draws(self) -> Array:
+        """Standard normal numbers of the nodes (N, REALISATIONS, P), from their names."""
+        arrays = self._arrays()
+        if "draws" not in arrays:
+            size = REALISATIONS, arrays["nodes"].shape[2]
+            names = map(int, arrays["names"])
+            arrays["draws"] = np.array([np.random.default_rng([7, name]).standard_normal(size) for name in names])
+        return arrays["draws"]
 
     # -- keeping it ------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hmm_core.macro.upwind import minmod
-from hmm_core.macro.volumes import Volumes
+from hmm_core.macro.volumes import Volumes, takes_time
 
 Array = np.ndarray
 NORMS = ("L1", "L2", "max")
@@ -40,8 +40,8 @@ class Flow:
     grid      the ``Volumes``
     history   a ``Stretch`` for each time; micro_solves: all that the flux asked for
     stderr    like averages: standard errors of U from the noise of the flux, if it answers with noise
-    memory    what the flux remembered of its points, and dt, the step that was next: a flow goes on from here as if it had
-              not stopped (``solve_balance_law(..., initial=flow)``)
+    memory    what the flux remembered of its points; dt, the step that was next, and replicas, perturbed averages: a flow goes
+              on from here as if it had not stopped (``solve_balance_law(..., initial=flow)``)
     """
 
     times: Array
@@ -51,6 +51,7 @@ class Flow:
     stderr: Array | None = None
     memory: dict[str, Array] | None = field(default=None, repr=False)
     dt: float | None = None
+    replicas: Array | None = field(default=None, repr=False)
 
     @property
     def micro_solves(self) -> int:
@@ -90,12 +91,16 @@ class Flow:
     def error(self, exact: Callable[[Array], Array], norm: str = "L1", t: float | None = None) -> float:
         """Norm of the cell averages of exact - U at one of the times (the last): "L1", "L2" or "max" of the sum over components.
 
-        ``exact`` is a function of x (d, K) -> (c, K) at this time, or an array of averages.
+        ``exact`` is a function of x (d, K), or of (x, t), that returns (c, K), or an array of averages.
         """
         if norm not in NORMS:
             raise ValueError(f"norm={norm!r} is not one of {', '.join(map(repr, NORMS))}")
-        U = self.averages[self.index(self.times[-1] if t is None else t)]
-        true = self.grid.average("exact", exact) if callable(exact) else np.asarray(exact, dtype=float)
+        t = float(self.times[-1]) if t is None else t
+        U = self.averages[self.index(t)]
+        if callable(exact):
+            true = self.grid.average("exact", (lambda x: exact(x, t)) if takes_time(exact, 1) else exact)
+        else:
+            true = np.asarray(exact, dtype=float)
         if true.shape != U.shape:
             raise ValueError(f"exact has shape {true.shape}; U has shape {U.shape}")
         gap = np.abs(true - U).reshape(-1, *self.grid.cells).sum(axis=0)
@@ -119,7 +124,7 @@ class Flow:
             ),
             "dt": np.array(np.nan if self.dt is None else self.dt),
         }
-        parts |= {} if self.stderr is None else {"stderr": self.stderr}
+        parts |= {name: part for name in ("stderr", "replicas") if (part := getattr(self, name)) is not None}
         parts |= {f"memory/{name}": value for name, value in (self.memory or {}).items()}
         with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
             draft = Path(folder) / path.name
@@ -140,15 +145,8 @@ class Flow:
                 name.removeprefix("memory/"): value for name, value in parts.items() if name.startswith("memory/")
             }
             dt = float(parts["dt"])
-            return Flow(
-                parts["times"],
-                parts["averages"],
-                grid,
-                history,
-                parts.get("stderr"),
-                memory or None,
-                None if math.isnan(dt) else dt,
-            )
+            rest = parts.get("stderr"), memory or None, None if math.isnan(dt) else dt, parts.get("replicas")
+            return Flow(parts["times"], parts["averages"], grid, history, *rest)
         except FileNotFoundError:
             raise
         except Exception as error:

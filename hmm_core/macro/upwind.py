@@ -77,6 +77,7 @@ class Scheme:
     riemann: Callable
     scalar: bool
     admissible: Callable | None = None
+    speeds: Callable | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,10 @@ def reconstruct(scheme: Scheme, state: State, answer: Answer) -> Rate:
         sides = [slice(first + k * rows * n, first + (k + 1) * rows * n) for k in (0, 1)]
         first += 2 * rows * n
         states, fluxes = tuple(u[:, s] for s in sides), tuple(flux[:, axis, s] for s in sides)
-        bounds = [speeds(d_du[:, axis, :, s], state.x[:, s], answer.stderr is None) for s in sides]
+        if scheme.speeds is None:
+            bounds = [speeds(d_du[:, axis, :, s], state.x[:, s], answer.stderr is None) for s in sides]
+        else:
+            bounds = [[b[axis] for b in scheme.speeds(state.x[:, s], state.u[..., s])] for s in sides]
         low, high = np.minimum(bounds[0][0], bounds[1][0]), np.maximum(bounds[0][1], bounds[1][1])
         if scheme.scalar:  # a law that bends both ways may have its fastest wave in between
             jump = (states[1] - states[0])[0]

@@ -105,6 +105,11 @@ def values_of(name: str, value: Any, x: Array, c: tuple[int, ...] | None = None)
     return value
 
 
+def takes_time(function: Callable, others: int) -> bool:
+    """Whether a function wants t after so many other arguments."""
+    return sum(p.default is p.empty for p in parameters_of(function).values()) > others
+
+
 # -- boundaries ----------------------------------------------------------------------------------------------------------
 
 
@@ -169,10 +174,10 @@ def _side(name: str, value: Any, m: int, scalar: bool) -> Side:
     c = () if scalar else (m,)
     if not callable(value):
         values_of(f"boundary[{name!r}]", value, np.zeros((1, 1)), c)
-    timed = callable(value) and sum(p.default is p.empty for p in parameters_of(value).values()) > 1
+    timed = callable(value) and takes_time(value, 1)
 
     def data(x: Array, t: float) -> Array:
-        result = (value(read_only(x), t) if timed else value(read_only(x))) if callable(value) else value
+        result = value(read_only(x), *[t] * timed) if callable(value) else value
         return values_of(f"boundary[{name!r}]", result, x, c).reshape(m, -1)
 
     return Side("inflow", data=data)

@@ -80,6 +80,12 @@ class EulerFlux:
         with np.errstate(all="ignore"):
             return (u[0] > 0) & (self.pressure(u) > 0)
 
+    def speeds(self, x: Array, u: Array) -> tuple[Array, Array]:
+        """Of the slowest and the fastest wave along every axis: (d, K) each."""
+        with np.errstate(all="ignore"):
+            v, c = u[1:-1] / u[0], np.sqrt(self.gamma * self.pressure(u) / u[0])
+        return v - c, v + c
+
     def conserved(self, density: Array, velocity: Array, pressure: Array) -> Array:
         """U from density (K,), velocity (K,) or (d, K), pressure (K,)."""
         density, pressure = np.asarray(density, dtype=float), np.asarray(pressure, dtype=float)
