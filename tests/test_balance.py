@@ -175,9 +175,7 @@ def test_sod_in_L1_with_its_rate():
         flow = solve_balance_law(Volumes(n), GAS, gas(*hmm.exact.SOD), [0, 0.2], boundary="outflow")
         errors.append(flow.error(lambda x: GAS.conserved(*solution((x[0] - 0.5) / 0.2))))
         assert GAS.pressure(flow.averages[-1]).min() > 0.099
-    assert (orders(errors) > 0.85).all() and errors[
-        -1
-    ] < 7e-3  # 1 would be that of shocks alone; the contact smears: 0.9
+    assert (orders(errors) > 0.85).all() and errors[-1] < 8.5e-3  # shocks alone: 1; the contact smears
     U = flow.averages[-1]
     for at, density in ((0.6, solution.densities[0]), (0.78, solution.densities[1])):
         k = int(at * 320)
