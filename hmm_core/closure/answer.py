@@ -70,7 +70,7 @@ def ask(
     offered = {"memory": memory, "tol": tol, "t": t}
     name = f"closure {name_of(closure)}"
     try:
-        answer = closure(x, u, grad, **_accepted(closure, offered))
+        answer = closure(x, u, grad, **offered_to(closure, offered))
     except Exception as error:
         low, high = (bound.round(6).tolist() for bound in (x.min(axis=1), x.max(axis=1)))
         error.add_note(f"{name} was asked at {x.shape[1]} points, x from {low} to {high}")
@@ -141,8 +141,10 @@ def _spread(name: str, value: Any, lead: Shape, x: Array) -> Array:
     full = value[..., None] if value.shape == lead else value
     if full.ndim not in (0, len(lead) + 1) or not broadcasts(full.shape, (*lead, count)):
         raise ValueError(f"{name} has shape {value.shape}; expected {(*lead, count)}")
+    finite = np.isfinite(full).all()  # looked at before a number becomes an array
     full = np.broadcast_to(full, (*lead, count)).astype(float, copy=False)
-    refuse_non_finite(full, x, name, RefusedState)
+    if not finite:
+        refuse_non_finite(full, x, name, RefusedState)
     return full
 
 
@@ -171,7 +173,8 @@ def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def _accepted(function: Callable, offered: dict[str, Any]) -> dict[str, Any]:
+def offered_to(function: Callable, offered: dict[str, Any]) -> dict[str, Any]:
+    """Of what is offered by name, that which the function takes."""
     parameters = parameters_of(function)
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {name: value for name, value in offered.items() if anything or name in parameters}

@@ -8,14 +8,21 @@ loop       turn after turn, until the forces balance
 solution   U, its error, its fine scale
 elliptic   steady problems
 averaging  ordinary differential equations with a fast variable
+
+volumes    balance laws have cells of an interval or a rectangle as their space (and upwind, stepping, stiff)
+flow       what became of the cell averages
+balance    balance laws
 """
 
 from hmm_core.macro.averaging import FastProcess, solve_averaged
+from hmm_core.macro.balance import solve_balance_law
 from hmm_core.macro.dialogue import State, micro_solve, reconstruct, restrict, secant, update
 from hmm_core.macro.elliptic import solve_elliptic
+from hmm_core.macro.flow import Flow
 from hmm_core.macro.loop import Dialogue, Equations, converse
 from hmm_core.macro.solution import NORMS, Solution
 from hmm_core.macro.space import macro_basis
+from hmm_core.macro.volumes import Volumes
 from hmm_core.macro.workers import WorkersLost
 
 __all__ = [
@@ -23,8 +30,10 @@ __all__ = [
     "Dialogue",
     "Equations",
     "FastProcess",
+    "Flow",
     "Solution",
     "State",
+    "Volumes",
     "WorkersLost",
     "converse",
     "macro_basis",
@@ -33,6 +42,7 @@ __all__ = [
     "restrict",
     "secant",
     "solve_averaged",
+    "solve_balance_law",
     "solve_elliptic",
     "update",
 ]

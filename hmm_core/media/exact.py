@@ -6,7 +6,8 @@ number, a tensor (d, d), or either of these with trailing point axes; an attribu
 (0, 1) where it jumps. Averages of profiles are accurate to round-off (about 1e-14, relative); where jumps are not named,
 layers thinner than 1/1000 may be overlooked.
 
-The ``derive_*`` functions (``derivations``) replay the derivations with SymPy, imported when one of them is called.
+The ``derive_*`` functions (``derivations``) replay the derivations with SymPy, imported when one of them is called. Two states
+that meet, under a scalar law or Euler's equations, are in ``riemann``.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,6 +29,10 @@ from hmm_core.media.derivations import (
 from hmm_core.media.derivations import (
     derive_separable as derive_separable,
 )
+from hmm_core.media.riemann import SOD as SOD
+from hmm_core.media.riemann import EulerFlux as EulerFlux
+from hmm_core.media.riemann import EulerRiemann as EulerRiemann
+from hmm_core.media.riemann import ScalarRiemann as ScalarRiemann
 
 Array = np.ndarray
 Profile = Callable[[float], ArrayLike]

@@ -1,0 +1,384 @@
+"""A table in front of a closure: micro problems are solved at the nodes of a lattice of states, and only where it is asked."""
+
+import copy
+import math
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmm_core.closure.answer import Answer, ask, question, shaped
+from hmm_core.closure.lattice import DROWNED, Lattice, Store
+from hmm_core.closure.physical import as_closure
+from hmm_core.micro.grid import read_only
+from hmm_core.micro.krylov import ConvergenceError
+from hmm_core.micro.sampled_law import RefusedState
+
+Array = np.ndarray
+Bounds = Sequence[float] | Sequence[Sequence[float]]
+SLACK = 1e-12  # of the range: round-off of a macro solver is forgiven
+REALISATIONS = 32  # of the noise of its nodes that a table can tell
+
+
+class TableFull(ConvergenceError):
+    """A table has no room for another node."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableClosure:
+    r"""The answers of a closure of (u), (grad u) or (u, grad u), interpolated from a lattice of states that fills itself.
+
+    A question looks for the box of the lattice that holds its state. Where nothing is known of it, the closure is asked at its
+    corners and middles, all that are missing together; where what is interpolated there is farther from the closure's own
+    answer than ``tol`` allows, the box is halved (see ``lattice``). So the closure is asked where the macro solution goes,
+    densely where the law bends, and never twice. What is in the table is a cache: it decides what a question costs, not what
+    the answer is. An answer is within ``tol`` of the closure's own if the law has no features that hide between nodes of the
+    coarsest boxes.
+
+    The answers are continuous for one tabulated number; for more they may jump by ``tol`` where boxes of two sizes meet.
+
+    Parameters
+    ----------
+    closure : any closure; a plain function may return its flux alone. Its answer must not depend on x (looked at once, by two
+        questions), nor on what is not tabulated (looked at in every tangent), and it must have one in all of the bounds.
+    u, grad : the bounds (low, high) of a scalar; or one pair for each component, of grad for each component and axis, in the
+        order of its entries. None: the law does not depend on it.
+    tol : largest error of interpolation, in the units of the flux: a number, or an array like one flux.
+    cells : boxes of the coarsest level along every axis; they are always halved.
+    max_size : nodes that the table may hold.
+    x : the place whose law is tabulated, for a closure that depends on x. None: it must not.
+    slopes : whether interpolation uses the closure's tangent. Without it more nodes are needed; of a noisy closure the tangent
+        may be worth less than that.
+
+    Noisy closures: nodes keep their standard errors, boxes are not halved for the sake of noise, and answers carry what it
+    makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them.
+
+    Pickles with its content. Copies in several processes fill on their own; threads share one.
+
+    Raises
+    ------
+    ValueError
+        A state outside the bounds (the message holds them); a closure that depends on x, or on what is not tabulated.
+    TableFull
+        The nodes would be more than ``max_size``.
+    RefusedState
+        The law jumps: no box is small enough.
+    """
+
+    closure: Callable
+    u: Bounds | None = None
+    grad: Bounds | None = None
+    tol: float | Array = 1e-4
+    cells: int = 2
+    max_size: int = 10_000
+    x: Sequence[float] | None = None
+    slopes: bool = True
+    _store: Store = field(default_factory=Store, repr=False)
+    _lock: Any = field(default_factory=threading.RLock, repr=False)
+    _drawn: int | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.closure):
+            raise TypeError(f"closure={self.closure!r} is not a closure: pass CellClosure(a, cell), for example")
+        pairs = [*_pairs("u", self.u), *_pairs("grad", self.grad)]
+        if not pairs:
+            raise ValueError("u=None and grad=None: give bounds to at least one of them")
+        if not (isinstance(self.cells, Integral) and self.cells >= 1 and isinstance(self.max_size, Integral)):
+            raise ValueError(f"cells={self.cells!r} and max_size={self.max_size!r} must be integers, cells at least 1")
+        if len(pairs) > 8:
+            raise ValueError(f"u and grad have {len(pairs)} numbers: a table of more than 8 has too many corners")
+        if self.lattice.depth < 4:
+            raise ValueError(f"cells={self.cells!r}: boxes of {len(pairs)} numbers could not be halved often enough")
+        if not (np.asarray(self.tol, dtype=float) > 0).all():
+            raise ValueError(f"tol={self.tol!r} must be positive")
+
+    @property
+    def lattice(self) -> Lattice:
+        low, high = zip(*_pairs("u", self.u), *_pairs("grad", self.grad), strict=True)
+        return Lattice(low, high, int(self.cells), bool(self.slopes))
+
+    @property
+    def size(self) -> int:
+        """Nodes that are known: so often was the closure asked."""
+        return len(self._store.names)
+
+    @property
+    def dim(self) -> int | None:
+        return getattr(self.closure, "dim", None)
+
+    def admissible(self, x: Array, u: Array) -> Array:
+        """Whether states (c, K) are inside the bounds of u: (K,)."""
+        if self.u is None:
+            return np.ones(u.shape[-1], dtype=bool)
+        low, high = np.array(_pairs("u", self.u)).T[..., None]
+        rows = u.reshape(-1, u.shape[-1])
+        slack = SLACK * (high - low)
+        return ((low - slack <= rows) & (rows <= high + slack)).all(axis=0)
+
+    def __call__(self, x: Array, u: Array, grad: Array) -> Answer:
+        x, u, grad, shape = question(x, u, grad, self.dim)
+        with self._lock:
+            leaf, z, work = self._found(x, u, grad)
+            value, slope, stderr, error = self._interpolated(leaf, z)
+        c, (d, count) = u.shape[:-1], x.shape
+        flux = value.T.reshape(*c, d, count)
+        m = math.prod(c)
+        parts, first = [], 0
+        for bounds, rows, lead in ((self.u, m, c), (self.grad, m * d, (*c, d))):
+            width = 0 if bounds is None else rows
+            part = slope[:, first : first + width] if width else np.zeros((count, rows, value.shape[1]))
+            parts.append(part.transpose(2, 1, 0).reshape(*c, d, *lead, count))
+            first += width
+        info = {"micro_solves": work[0], "iterations": work[1], "error": float(error.max())}
+        noisy = None if stderr is None else stderr.T.reshape(*c, d, *shape)
+        return shaped((flux, *parts), shape, stderr=noisy, info=info)
+
+    def realisation(self, k: int) -> "TableClosure":
+        """The table as the noise of its nodes might have made it: one of ``REALISATIONS``, the same at every question.
+
+        It shares its nodes with this one; their errors are drawn from normal distributions, of tangents none. States outside the
+        bounds are moved to them, for a solution that errs may err beyond.
+        """
+        if not (isinstance(k, Integral) and 0 <= k < REALISATIONS):
+            raise ValueError(f"k={k!r} must be one of the integers 0 ... {REALISATIONS - 1}")
+        return replace(self, _drawn=int(k))
+
+    # -- where a state is ------------------------------------------------------------------------------------------------
+
+    def _found(self, x: Array, u: Array, grad: Array) -> tuple[Array, Array, list[int]]:
+        """The leaf of every point (K,), its state (K, D), and the work of finding it: micro problems, iterations."""
+        lattice, count = self.lattice, x.shape[1]
+        states = [
+            (name, part.reshape(-1, count), _pairs(name, bounds))
+            for name, part, bounds in (("u", u, self.u), ("grad", grad, self.grad))
+            if bounds is not None
+        ]
+        for name, part, pairs in states:
+            if len(part) != len(pairs):
+                raise ValueError(f"{name} has {len(part)} numbers, but the table has bounds for {len(pairs)}: {pairs}")
+            for i, (low, high) in enumerate(pairs):
+                slack = SLACK * (high - low)
+                out = ~((low - slack <= part[i]) & (part[i] <= high + slack))
+                if out.any() and self._drawn is None:
+                    k = int(out.argmax())
+                    which = name if len(pairs) == 1 else f"{name}[{i}]"
+                    raise ValueError(
+                        f"{which} = {part[i, k]} at x={x[:, k].tolist()} is outside the table's bounds {(low, high)}; "
+                        f"{int(out.sum())} of {count} points are"
+                    )
+        z = np.clip(np.concatenate([part for _, part, _ in states]).T, lattice.low, lattice.high)
+        work = [0, 0]
+        first = x[:, 0], u[..., 0], np.zeros(grad.shape[:-1])
+        leaf = lattice.find(self._store, z, lambda level, index: self._fill(level, index, first, work))
+        if not self._store.checked:
+            self._refuse_other_dependence(x, u, grad, work)
+        return leaf, z, work
+
+    def _fill(self, level: int, index: Array, rest: tuple, work: list[int]) -> None:
+        """Ask what is missing about boxes (B, D), and decide which of them are halved."""
+        lattice, store = self.lattice, self._store
+        corners, middles, t = lattice.nodes(index, level)
+        nodes = np.concatenate([corners, middles], axis=1)
+        names = lattice.name(nodes.reshape(-1, lattice.dim), lattice.depth + 1)
+        self._learn(names, rest, work)
+        rows = np.array([store.names[int(name)] for name in names]).reshape(nodes.shape[:2])
+        at_corners, known = rows[:, : corners.shape[1]], self._arrays()["nodes"][rows]
+        h = lattice.width / (lattice.cells * 2**level)
+        error = lattice.errors(known[:, : corners.shape[1]], known[:, corners.shape[1] :], t, h)
+        halved = np.ones(len(index), dtype=bool)
+        if level:
+            around = lattice.name(index // 2, level - 1)
+            expected = np.array([store.halved[level - 1][int(name)] for name in around]) / 2**lattice.order
+            error = np.maximum(error, expected / 2)
+            tol = np.broadcast_to(np.asarray(self.tol, dtype=float).reshape(-1), error.shape[1:])
+            halved = (error * lattice.safety > np.maximum(tol, DROWNED * known[:, :, 1].max(axis=1))).any(axis=1)
+        if level == lattice.depth and halved.any():
+            z = lattice.place(middles[halved][0])[0].tolist()
+            raise RefusedState(
+                f"the law jumps near the state {z}: in boxes of {h.tolist()} it still moves by {error.max():.3g}"
+            )
+        for k, name in enumerate(map(int, lattice.name(index, level))):
+            store.boxes[level][name] = -1 if halved[k] else len(store.leaves)
+            if halved[k]:
+                store.halved[level][name] = error[k]
+            else:
+                store.leaves.append((at_corners[k], np.array([level, *index[k]]), float(error[k].max())))
+        store.arrays.clear()
+
+    def _learn(self, names: Array, rest: tuple, work: list[int]) -> None:
+        """Ask the closure at the nodes that are not known yet."""
+        lattice, store = self.lattice, self._store
+        missing = np.array(sorted({int(name) for name in names} - store.names.keys()), dtype=np.int64)
+        if not missing.size:
+            return
+        if self.size + len(missing) > self.max_size:
+            raise TableFull(
+                f"the table holds {self.size} nodes and needs {len(missing)} more, above max_size={self.max_size}: allow more, "
+                f"or a larger tol than {self.tol!r}"
+            )
+        z = lattice.place(lattice.index(missing, lattice.depth + 1))
+        answer = self._asked(z, *rest)
+        count, P = len(z), answer.flux[..., 0].size
+        parts = (answer.d_du, self.u, "u"), (answer.d_dgrad, self.grad, "grad")
+        slopes = []
+        for part, bounds, name in parts:
+            rows = part.reshape(P, -1, count)
+            if bounds is not None:
+                slopes.append(rows)
+            elif rows.any():
+                raise ValueError(
+                    f"the closure's flux depends on {name} (its tangent does): give the table bounds {name}="
+                )
+        stderr = np.zeros((P, count)) if answer.stderr is None else answer.stderr.reshape(P, count)
+        known = np.concatenate([answer.flux.reshape(P, 1, count), stderr[:, None], *slopes], axis=1).transpose(2, 1, 0)
+        for name, row in zip(missing, known, strict=True):
+            store.names[int(name)] = len(store.values)
+            store.values.append(row)
+        store.arrays.clear()
+        work[0] += int(answer.info.get("micro_solves", count))
+        work[1] += int(answer.info.get("iterations", 0))
+
+    def _asked(self, z: Array, x: Array, u: Array, grad: Array) -> Answer:
+        """The closure's answer at states z (B, D); what is not tabulated is taken from x (d,), u (c,), grad (c, d)."""
+        closure, count, first = as_closure(self.closure, 1e-6 * self.lattice.width, 1.0), len(z), 0
+        if self.x is not None:
+            x = np.asarray(self.x, dtype=float).reshape(x.shape)
+        state = [np.repeat(part[..., None], count, axis=-1) for part in (x, u, grad)]
+        for k, bounds in ((1, self.u), (2, self.grad)):
+            if bounds is not None:
+                size = state[k][..., 0].size
+                state[k], first = z.T[first : first + size].reshape(state[k].shape).copy(), first + size
+        return ask(closure, *map(read_only, state))
+
+    def _refuse_other_dependence(self, x: Array, u: Array, grad: Array, work: list[int]) -> None:
+        """Once, as soon as a question allows: the first node again, with all that is not tabulated as different as it gets."""
+        rest = [
+            part.reshape(-1, x.shape[1])
+            for part, known in ((x, self.x), (u, self.u), (grad, self.grad))
+            if known is None
+        ]
+        gap = sum((np.abs(part - part[:, :1]).sum(axis=0) for part in rest), np.zeros(x.shape[1]))
+        k = int(gap.argmax())
+        if not gap[k] and rest:
+            return
+        lattice, known = self.lattice, self._arrays()
+        z = lattice.place(lattice.index(known["names"][:1], lattice.depth + 1))
+        answer = self._asked(z, x[:, k], u[..., k], grad[..., k])
+        work[0] += int(answer.info.get("micro_solves", 1))
+        flux, there = answer.flux.reshape(-1), known["nodes"][0, 0]
+        blur = 0.0 if answer.stderr is None else np.hypot(answer.stderr.reshape(-1), known["nodes"][0, 1])
+        if (np.abs(flux - there) > 1e-9 * np.abs(there).max() + 5 * blur).any():
+            others = [name for name, part in (("x", self.x), ("u", self.u), ("grad", self.grad)) if part is None]
+            raise ValueError(
+                f"the closure's flux depends on {' or '.join(others)}: at the state {z[0].tolist()} it is {there.tolist()}, but "
+                f"{flux.tolist()} at x={x[:, k].tolist()}, u={u[..., k].tolist()}, grad={grad[..., k].tolist()}; a table knows "
+                "only what it has bounds for (x= takes the law of one place)"
+            )
+        self._store.checked = True
+
+    def _arrays(self) -> dict:
+        """What is in the store as arrays: nodes (N, 2 + D, P), names (N,), corners, place and error of the leaves."""
+        arrays = self._store.arrays
+        if "nodes" not in arrays:
+            arrays["nodes"] = np.array(self._store.values)
+            arrays["names"] = np.fromiter(self._store.names, dtype=np.int64)
+        if "corners" not in arrays and self._store.leaves:
+            for part, column in zip(("corners", "place", "error"), zip(*self._store.leaves, strict=True), strict=True):
+                arrays[part] = np.array(column)
+        return arrays
+
+    def _interpolated(self, leaf: Array, z: Array) -> tuple[Array, Array, Array | None, Array]:
+        """Value (K, P), slope (K, D, P), standard error and estimated error (K,) of states z (K, D) in leaves (K,)."""
+        lattice, arrays = self.lattice, self._arrays()
+        corners, place, error = arrays["corners"][leaf], arrays["place"][leaf], arrays["error"][leaf]
+        known, f = arrays["nodes"][corners], arrays["nodes"][:, 0]
+        if self._drawn is not None:
+            f = f + arrays["nodes"][:, 1] * self._draws()[:, self._drawn]
+        h = lattice.width / (lattice.cells * 2.0 ** place[:, :1])
+        t = np.clip((z - lattice.low) / h - place[:, 1:], 0.0, 1.0)
+        value, slope = lattice.interpolate(f[corners], known[:, :, 2:], t, h)
+        stderr = None
+        if arrays["nodes"][:, 1].any():
+            stderr = np.sqrt(np.einsum("kc,kcp->kp", lattice.weights(t)[0] ** 2, known[:, :, 1] ** 2))
+        return value, slope, stderr, error
+
+    def _draws(self) -> Array:
+        """Standard normal numbers of the nodes (N, REALISATIONS, P), from their names."""
+        arrays = self._arrays()
+        if "draws" not in arrays:
+            size = REALISATIONS, arrays["nodes"].shape[2]
+            names = map(int, arrays["names"])
+            arrays["draws"] = np.array([np.random.default_rng([7, name]).standard_normal(size) for name in names])
+        return arrays["draws"]
+
+    # -- keeping it ------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the table to one .npz file, which is there when all of it is written. The closure is not in it."""
+        path = Path(path)
+        if path.suffix != ".npz":
+            raise ValueError(f"path={str(path)!r} must end in .npz")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r} to write to")
+        with self._lock:
+            nodes, names = np.array(self._store.values), np.fromiter(self._store.names, dtype=np.int64)
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
+            draft = Path(folder) / path.name
+            np.savez(draft, nodes=nodes, names=names, lattice=self._lattice_as_numbers())
+            draft.replace(path)
+
+    def load(self, path: str | os.PathLike) -> "TableClosure":
+        """This table, with the nodes that one with the same bounds and cells has saved: what they tell is not asked again.
+
+        Boxes are decided anew, so ``tol`` may be another one. ValueError if the file holds a table of another lattice.
+        """
+        try:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                parts = dict(stored)
+            nodes, names, numbers = parts["nodes"], parts["names"], parts["lattice"]
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"path={str(path)!r} does not hold a table: {error}") from error
+        mine = self._lattice_as_numbers()
+        if not np.array_equal(numbers, mine):
+            raise ValueError(
+                f"path={str(path)!r} holds a table of the lattice {numbers.tolist()}, not of {mine.tolist()}"
+            )
+        with self._lock:
+            for name, row in zip(names, nodes, strict=True):
+                if int(name) not in self._store.names:
+                    self._store.names[int(name)] = len(self._store.values)
+                    self._store.values.append(row)
+            self._store.arrays.clear()
+            self._store.checked = True
+        return self
+
+    def _lattice_as_numbers(self) -> Array:
+        lattice = self.lattice
+        counts = len(_pairs("u", self.u)), lattice.cells
+        return np.array([*counts, *lattice.low, *lattice.high], dtype=float)
+
+    def __getstate__(self) -> dict:
+        with self._lock:
+            return {**self.__dict__, "_store": copy.deepcopy(replace(self._store, arrays={})), "_lock": None}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state | {"_lock": threading.RLock()})
+
+
+def _pairs(name: str, bounds: Bounds | None) -> list[tuple[float, float]]:
+    """Bounds as a list of pairs. ValueError if they are none."""
+    if bounds is None:
+        return []
+    pairs = np.asarray(bounds, dtype=float)
+    pairs = pairs[None] if pairs.ndim == 1 else pairs
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all() or not (pairs[:, 0] < pairs[:, 1]).all():
+        raise ValueError(f"{name}={bounds!r} must be bounds (low, high), or one such pair for each of its numbers")
+    return [(float(low), float(high)) for low, high in pairs]
