@@ -61,13 +61,23 @@ def stiffness(
         E, ratio = positive("E", E), np.asarray(nu, dtype=float)
         _refuse_incompressible("nu", ratio, ratio == 0.5, plane)
         top = 0.5 if plane == "strain" else np.nextafter(0.5, 1)
-        require((ratio > -1) & (ratio < top), "nu", nu, "Poisson's ratio of a stable material lies between -1 and 1/2")
+        require(
+            (ratio > -1) & (ratio < top),
+            "nu",
+            ratio.tolist(),
+            "Poisson's ratio of a stable material lies between -1 and 1/2",
+        )
         mu = E / (2 * (1 + ratio))
         lam = E * ratio / (1 - ratio**2) if plane == "stress" else E * ratio / ((1 + ratio) * (1 - 2 * ratio))
     else:
         mu, lam = positive("mu", mu), np.asarray(lam, dtype=float)
         _refuse_incompressible("lam", lam, lam == np.inf, "strain")
-        require(lam > -2 * mu / 3, "lam", lam, "must be above -2 mu/3, where the bulk modulus lam + 2 mu/3 vanishes")
+        require(
+            lam > -2 * mu / 3,
+            "lam",
+            lam.tolist(),
+            "must be above -2 mu/3, where the bulk modulus lam + 2 mu/3 vanishes",
+        )
         if plane == "stress":
             lam = 2 * lam * mu / (lam + 2 * mu)
     return _isotropic(lam, mu, dim)
