@@ -2,6 +2,8 @@ r"""Flux laws j(x, y, u, xi) with their derivatives: what a nonlinear cell probl
 
 A law is any function flux(x, y, u, xi) -> j (d, ...), dj/du (d, ...), dj/dxi (d, d, ...), vectorised as a medium is: x (d, K, 1),
 y (d, 1, P) or (d, K, P), u (K, 1), xi (d, K, P). A scalar field in place of dj/dxi stands for a multiple of the identity.
+For fields of m = d components, u (m, K, 1) and xi (m, d, K, P), it returns j (m, d, ...), dj/du (m, d, m, ...) and dj/dxi
+(m, d, m, d, ...). Solids (``solids``): ``RambergOsgood`` at small strain, ``NeoHookean`` at finite strain.
 """
 
 import math
@@ -9,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from hmm_core.media.solids import NeoHookean as NeoHookean
+from hmm_core.media.solids import RambergOsgood as RambergOsgood
 
 Array = np.ndarray
 MediumLike = Callable[[Array, Array], Array]
