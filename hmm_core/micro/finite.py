@@ -1,4 +1,4 @@
-r"""Finite strains: what makes the tangent of a law of all of grad u definite at every point, without changing the problem.
+r"""Finite strains: how stiff a cell is whose tangent is not definite at every point.
 
 The tangent dP/dF of an elastic solid does not resist rotations of an unloaded one, and gives way to some gradients where the
 solid is pressed: at a point it is no positive definite form, although the cell problem is well posed. But the minors
@@ -6,9 +6,9 @@ solid is pressed: at a point it is no positive definite form, although the cell 
     (tr H)^2 - tr(H H) = H : N H,    N_ijkl = delta_ij delta_kl - delta_il delta_jk
 
 of a gradient H = grad w integrate to zero for every w that is periodic or zero on the boundary, on the grid as well (a null
-Lagrangian; Ball 1977, doi:10.1007/BF00279992). So c N may be added to the tangent, c one number per cell: neither the fields
-nor the energies change, and averages do by c N <grad u>, which is taken off again. At rest isotropic phases become
-lam (tr H)^2 + 2 mu |sym H|^2 + c (...), which is definite for 0 < c < 2 min mu.
+Lagrangian; Ball, Convexity conditions and existence theorems in nonlinear elasticity, Arch. Rational Mech. Anal., 1977). So the
+tangent plus c N, c one number per cell, says as much of the cell's stiffness as the tangent itself. For isotropic phases at rest
+it is lam (tr H)^2 + 2 mu |sym H|^2 + c (...), definite at every point for 0 < c < 2 min mu.
 
 Farther from rest one c need not do for all points. Then the cell as a whole is asked whether it is stable (``least_stiffness``).
 """
@@ -40,6 +40,8 @@ def null_share(tangent: Array, dim: int) -> Array:
     The pair H_ij, H_ji has the form [[p, s - c], [s - c, q]], and H_ii, H_jj [[p, s + c], [s + c, q]]: definite for
     |s -+ c| < min(p, q) at the least.
     """
+    if tangent.shape[1] == 1:
+        return np.zeros(len(tangent))
     a = tangent.reshape(len(tangent), dim, dim, dim, dim, -1)
     low, high = np.full(len(a), -np.inf), np.full(len(a), np.inf)
     for i in range(dim):

@@ -23,7 +23,6 @@ import numpy as np
 
 from hmm_core.media.laws import Flux
 from hmm_core.micro.cell import CellProblem
-from hmm_core.micro.finite import null_lagrangian
 from hmm_core.micro.grid import Array, LineGrid
 from hmm_core.micro.krylov import dot, dot_matrix, solve_systems
 from hmm_core.micro.line import _Line
@@ -271,14 +270,12 @@ class _Cells(_Problems):
         return {"guess": w}
 
     def _apart(self, action: Callable, state: Batch, balance: Batch) -> Batch:
-        """Symmetric tangents and others take different iterations, and some do not tell how soft they are: a batch that holds
-        several kinds is cut."""
-        kind = balance["symmetric"] + 2 * balance["certain"]
-        kinds = [kind == k for k in np.unique(kind)]
-        if len(kinds) == 1:
+        """Symmetric tangents and others take different iterations: a batch that holds both is cut in two."""
+        symmetric = balance["symmetric"]
+        if symmetric.all() or not symmetric.any():
             return action(self, state, balance)
-        parts = [action(self.of(c), _pick(state, c), _pick(balance, c)) for c in kinds]
-        order = np.argsort(np.concatenate([np.flatnonzero(c) for c in kinds]))
+        parts = [action(self.of(c), _pick(state, c), _pick(balance, c)) for c in (symmetric, ~symmetric)]
+        order = np.argsort(np.concatenate([np.flatnonzero(symmetric), np.flatnonzero(~symmetric)]))
         return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
     def _direction(self, state: Batch, balance: Batch) -> Batch:
@@ -317,9 +314,8 @@ class _Cells(_Problems):
         forcing, L = None, self.G.shape[1]
         if state["dj_du"].any():
             forcing = state["dj_du"].reshape(len(self.G), L, -1, *self.law.shape).swapaxes(1, 2)
-        symmetric, certain = (bool(balance[name][0]) for name in ("symmetric", "certain"))
-        scales = balance["low"], balance["harmonic"]
-        return Systems(self.cell, self.grid, balance["tangent"], symmetric, None, forcing, scales, certain)
+        scales, symmetric = (balance["low"], balance["harmonic"]), bool(balance["symmetric"][0])
+        return Systems(self.cell, self.grid, balance["tangent"], symmetric, None, forcing, scales, not self.whole)
 
     def _answer(self, state: Batch, balance: Batch) -> Batch:
         cell, grid, (count, L), F = self.cell, self.grid, self.G.shape, self.law.u.shape[1]
@@ -337,8 +333,6 @@ class _Cells(_Problems):
             d_load[..., L:] = -d_load[..., :L] @ caused[..., L:]
             d_w[:, L:], d_u = w[:, L:], rates[..., L:]
         d_w += np.einsum("bj...,bjk->bk...", w[:, :L], d_load)
-        if balance["null"].any():
-            rates = rates[..., :L] - balance["null"][:, None, None] * null_lagrangian(cell.dim)
         outer = found.outer @ d_load if cell.bc == "neumann" else np.zeros_like(d_load)
         answer = {"flux": flux, "d_du": d_u, "d_dgrad": rates[..., :L], "iterations": found.iterations}
         kept = {name: state[name] for name in ("load", "w", "outer")}

@@ -69,14 +69,11 @@ class _Problems:
             tangent = tangent.copy()
             tangent[at_rest] = self.of(at_rest).law.at_unit_gradient()[:, : tangent.shape[1]]
             size = np.where(at_rest, np.abs(tangent).reshape(count, -1).max(axis=1), size)
-        null = null_share(tangent, self.cell.dim) if self.convexified(tangent) else np.zeros(count)
-        if null.any():
-            tangent = tangent + (null[:, None] * null_lagrangian(self.cell.dim).ravel())[:, :, None, None]
-        least = tangent[:, 0] if tangent.shape[1] == 1 else _least(tangent, L)
+        least = tangent[:, 0] if tangent.shape[1] == 1 else _least(self._convexified(tangent), L)
         low, floor = least.reshape(count, -1).min(axis=1), LIFT * size
-        certain = (low > 0) | ~self.convexified(tangent)
-        if not certain.all():  # points may be soft where the cell is stable, which is looked at in the end
-            least = np.where(certain[:, None, None], least, np.maximum(least, SOFT * size[:, None, None]))
+        uncertain = ~(low > 0) & self.whole
+        if uncertain.any():  # points may give way where the cell is stable, which is looked at in the end
+            least = np.where(uncertain[:, None, None], np.maximum(least, SOFT * size[:, None, None]), least)
             low = least.reshape(count, -1).min(axis=1)
         loose = self.law.fields == "vector" and self.cell.bc == "neumann"  # nothing else holds rotations
         worst = self._worst(tangent, least) if loose or (low < 0).any() else np.zeros(count)
@@ -103,13 +100,20 @@ class _Problems:
             "energy": energy,
             "round_off": ROUND_OFF**2 * xi * volume,
             "worst": worst,
-            "null": null,
-            "certain": certain,
+            "uncertain": uncertain,
         }
 
-    def convexified(self, tangent: Array) -> bool:
-        """Whether the tangent is that of a whole gradient, and its null Lagrangian free (``finite``)."""
-        return self.law.fields == "vector" and self.cell.bc != "neumann" and tangent.shape[1] > 1
+    @property
+    def whole(self) -> bool:
+        """Whether all of the gradient counts, and null Lagrangians of it are free (``finite``)."""
+        return self.law.fields == "vector" and self.cell.bc != "neumann"
+
+    def _convexified(self, tangent: Array) -> Array:
+        """What the tangent's points say of the cell's ellipticity."""
+        if not self.whole:
+            return tangent
+        null = null_share(tangent, self.cell.dim)[:, None] * null_lagrangian(self.cell.dim).ravel()
+        return tangent + null[:, :, None, None]
 
     @staticmethod
     def _worst(tangent: Array, least: Array) -> Array:
@@ -118,12 +122,11 @@ class _Problems:
         return np.divide(least, size, out=np.zeros_like(least), where=size > 0).reshape(len(least), -1).min(axis=1)
 
     def refuse_non_elliptic(self, balance: Batch) -> None:
-        doubtful = ~balance["certain"]
-        if doubtful.any():
-            tangent = balance["tangent"][doubtful]
-            ratio = least_stiffness(self.grid, tangent, balance["diagonal"][doubtful])
+        uncertain = balance["uncertain"]
+        if uncertain.any():
+            ratio = least_stiffness(self.grid, balance["tangent"][uncertain], balance["diagonal"][uncertain])
             if (ratio <= 0).any():
-                k = int(np.flatnonzero(doubtful)[ratio.argmin()])
+                k = int(np.flatnonzero(uncertain)[ratio.argmin()])
                 raise RefusedState(
                     f"the cell at x={self.law.place(k)}, grad={self.G[k].tolist()} is unstable: some fluctuation of its field "
                     f"takes no energy (stiffness {ratio.min():.2g} relative to the mean)"

@@ -20,8 +20,8 @@ class Systems:
     """B problems - div a grad u_j + shift w_j = 0, u_j = y_j + w_j, j = 1..L, and, if there are F fluxes
     ``forcing`` (B, F, L, G, E), one more that each drives: J = L + F columns.
 
-    ``scales``, if they are given, replace what ``ellipticity`` says in the choice of accuracies; where the points of the tangent
-    do not tell (``certain`` is False, see ``finite``) for good.
+    ``scales``, if they are given, replace what ``ellipticity`` says in the choice of accuracies, and everywhere if the points of
+    a do not tell (``pointwise`` is False, see ``finite``).
     """
 
     cell: Any
@@ -31,7 +31,7 @@ class Systems:
     shift: Array | None = None
     forcing: Array | None = None
     scales: tuple[Array, Array] | None = None
-    certain: bool = True
+    pointwise: bool = True
 
     def of(self, chosen: Array) -> "Systems":
         """Some of them."""
@@ -56,7 +56,7 @@ class Systems:
 
     @cached_property
     def ellipticity(self) -> tuple[Array, Array]:
-        return ellipticity(self.a, self.diagonal) if self.certain else self.scales
+        return ellipticity(self.a, self.diagonal) if self.pointwise else self.scales
 
     @cached_property
     def equivalence(self) -> Array:
@@ -182,7 +182,7 @@ def _refine(systems: Systems, w: Array, r: Array, reached: Array) -> tuple[Array
 
     Raises ConvergenceError if the rates do not come to rest.
     """
-    if systems.scales is not None and systems.certain:
+    if systems.scales is not None and systems.pointwise:
         systems = replace(systems, scales=None)
         reached = reached & systems.negligible(r, systems.prescribed)
     grid, cell, outer, L = systems.grid, systems.cell, systems.mean, len(systems.grid.kinematics)
