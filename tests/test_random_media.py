@@ -399,7 +399,7 @@ def test_long_lines_approach_the_closed_form():
         (lambda: media.random_checkerboard(1, 10, rng=2**64), ValueError, "rng="),
         (lambda: media.random_checkerboard(0, 10, rng=1), ValueError, "k1=0"),
         (lambda: media.random_checkerboard(1, np.nan, rng=1), ValueError, "k2=nan"),
-        (lambda: media.random_checkerboard(1, np.eye(2), rng=1), ValueError, "k2="),
+        (lambda: media.random_checkerboard(1, np.eye(3), rng=1), ValueError, "k2="),
         (lambda: media.random_checkerboard(1, 10, 1.2, rng=1), ValueError, "p=1.2.*between 0 and 1"),
         (lambda: media.random_checkerboard(1, 10, rng=1, dim=4), ValueError, "dim=4"),
         (lambda: media.random_checkerboard(1, 10, rng=1, dim=2.0), ValueError, "dim=2.0"),

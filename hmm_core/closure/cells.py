@@ -144,13 +144,13 @@ class NonlinearCellClosure:
         return self.cell.dim
 
     def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
-        x, u, grad, shape = question(x, u, grad, self.dim, scalar=True)
+        x, u, grad, shape = question(x, u, grad, self.dim)
         if not self.adaptive:
             micro = solve_nonlinear(self.cell, self.flux, x, u, grad, self.eps)
             info = {"micro_solves": x.shape[1], "iterations": int(micro.iterations.sum())}
             return shaped((micro.flux, micro.d_du, micro.d_dgrad), shape, info=info)
         tol = self.cell.tol if tol is None else tol
-        memory = None if memory is None else self._checked(memory, x)
+        memory = None if memory is None else self._checked(memory, x, grad)
         asked = np.ones(x.shape[1], dtype=bool)
         if memory is not None:
             flux, near = _extrapolated(memory, u, grad, tol)
@@ -160,7 +160,9 @@ class NonlinearCellClosure:
             old = None
             if memory is not None and self.keep != "nothing":
                 old = memory if asked.all() else {name: value[..., asked] for name, value in memory.items()}
-            micro = solve_nonlinear(self.cell, self.flux, x[:, asked], u[asked], grad[:, asked], self.eps, old, tol)
+            micro = solve_nonlinear(
+                self.cell, self.flux, x[:, asked], u[..., asked], grad[..., asked], self.eps, old, tol
+            )
             work["iterations"] = int(micro.iterations.sum())
             fresh = {"x": x[:, asked], "flux": micro.flux, "d_du": micro.d_du, "d_dgrad": micro.d_dgrad}
             fresh |= micro.kept(self.keep) | {"accuracy": np.full(asked.sum(), tol)}
@@ -172,15 +174,15 @@ class NonlinearCellClosure:
 
     def micro_fields(self, x: Array, u: Array, grad: Array, eps: float) -> MicroFields:
         """w = v - grad U . y of the states at K points."""
-        x, u, grad, _ = question(x, u, grad, self.dim, scalar=True)
+        x, u, grad, _ = question(x, u, grad, self.dim)
         origin, cell = _periodic_origin(self, x, eps), self.cell
         micro = solve_nonlinear(cell, self.flux, x, u, grad, self.eps)
         return _fields(cell, micro.corrector(cell)[:, None], False, cell.grid.edges + cell.offset * cell.size, origin)
 
-    def _checked(self, memory: dict, x: Array) -> dict | None:
+    def _checked(self, memory: dict, x: Array, grad: Array) -> dict | None:
         """The memory, if it is about these points; None if it is about others."""
         known = {"x", "flux", "d_dgrad", "grad", "u", "accuracy"} <= set(memory) and np.shape(memory["x"]) == x.shape
-        if not known or not (self.keep == "nothing" or fits(self.cell, memory, x.shape[1])):
+        if not known or not (self.keep == "nothing" or fits(self.cell, memory, grad)):
             raise ValueError(
                 f"memory holds {sorted(memory)}, x {np.shape(memory.get('x'))}: it does not belong to {x.shape[1]} points in "
                 f"{len(x)}D and this cell; use None"
@@ -245,13 +247,12 @@ def _fields(cell: Any, values: Array, linear: bool, nodes: Array, origin: Array)
 def _extrapolated(memory: dict, u: Array, grad: Array, tol: float) -> tuple[Array, Array]:
     """The flux to first order in the change of (u, grad) since then, and where that change squared is below tol/10."""
     du, dgrad = u - memory["u"], grad - memory["grad"]
-    step = apply(memory["d_dgrad"], dgrad) + memory["d_du"] * du
+    rows = du.reshape(-1, du.shape[-1])
+    driven = np.einsum("ifk,fk->ik", memory["d_du"].reshape(-1, *rows.shape), rows)
+    step = apply(memory["d_dgrad"], dgrad) + driven.reshape(dgrad.shape)
 
-    def relative(change: Array, *sizes: Array) -> Array:
-        change, size = (
-            np.linalg.norm(np.atleast_2d(change), axis=0),
-            sum(np.linalg.norm(np.atleast_2d(s), axis=0) for s in sizes),
-        )
+    def relative(change: Array, size: Array) -> Array:
+        change, size = (np.linalg.norm(part.reshape(-1, part.shape[-1]), axis=0) for part in (change, size))
         return np.divide(change, size, out=np.where(change > 0, np.inf, 0.0), where=size > 0)
 
     moved = relative(step, memory["flux"]), relative(dgrad, memory["grad"]), relative(du, memory["u"])

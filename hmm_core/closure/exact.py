@@ -14,7 +14,7 @@ from hmm_core.closure.answer import (
     refuse_non_finite,
     shaped,
 )
-from hmm_core.micro.sample import least_pivot
+from hmm_core.micro.sample import has_minor_symmetries, least_pivot
 from hmm_core.micro.sampled_law import RefusedState
 from hmm_core.micro.transforms import kinematics
 
@@ -121,7 +121,7 @@ def _felt(A: Array) -> Array:
     if A.ndim == 3:
         return A
     m, d = A.shape[:2]
-    if m == d and np.array_equal(A, A.swapaxes(0, 1)) and np.array_equal(A, A.swapaxes(2, 3)):
+    if m == d and has_minor_symmetries(A.reshape(1, d**4, -1), d)[0]:
         S = kinematics(d, "strain")
         return np.einsum("lij,ijpqk,npq->lnk", S, A, S)
     return A.reshape(m * d, m * d, -1)

@@ -3,12 +3,14 @@ r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the 
     profiles    functions of one variable, of which media are made
     functions   deterministic media: layers, inclusions, checkerboards, graded ones; strata: curved layers
     random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
+    elastic     stiffnesses from moduli and moduli from stiffnesses: phases of elastic media; checks: what is allowed
     laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
     exact       closed forms and bounds to compare with
 
 Every medium is found here by its name: ``media.checkerboard(1, 10)``, ``media.lognormal(...)``. A plain function is one too.
 """
 
+from hmm_core.media.elastic import Moduli, from_voigt, moduli, stiffness, voigt
 from hmm_core.media.functions import (
     Function,
     Medium,
@@ -38,6 +40,7 @@ __all__ = [
     "Function",
     "GaussianMedium",
     "Medium",
+    "Moduli",
     "Profile",
     "RandomMedium",
     "Sine",
@@ -48,6 +51,7 @@ __all__ = [
     "checkerboard4",
     "constant",
     "cosine",
+    "from_voigt",
     "function",
     "gaussian_phases",
     "graded",
@@ -56,11 +60,14 @@ __all__ = [
     "laminate",
     "layered",
     "lognormal",
+    "moduli",
     "products",
     "random_checkerboard",
     "random_disks",
     "resonant",
     "separable",
     "sine_product",
+    "stiffness",
     "stratified",
+    "voigt",
 ]

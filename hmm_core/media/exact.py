@@ -1,10 +1,10 @@
 r"""Closed forms of homogenization: means, effective tensors, bounds and one-dimensional solutions to compare with.
 
 Angle brackets are averages over one period. Isotropic results are numbers (arrays, if the arguments are), anisotropic
-ones tensors (d, d, ...). A *profile* is a function of the phase t, period 1, evaluated one t at a time: it returns a
-number, a tensor (d, d), or either of these with trailing point axes; an attribute ``jumps`` may name the places in
-(0, 1) where it jumps. Averages of profiles are accurate to round-off (about 1e-14, relative); where jumps are not named,
-layers thinner than 1/1000 may be overlooked.
+ones tensors (d, d, ...) or, of elastic media, stiffnesses (d, d, d, d, ...). A *profile* is a function of the phase t,
+period 1, evaluated one t at a time: it returns a number, a tensor or a stiffness, or one of these with trailing point axes;
+an attribute ``jumps`` may name the places in (0, 1) where it jumps. Averages of profiles are accurate to round-off (about
+1e-14, relative); where jumps are not named, layers thinner than 1/1000 may be overlooked.
 
 The ``derive_*`` functions (``derivations``) replay the derivations with SymPy, imported when one of them is called. Two states
 that meet, under a scalar law or Euler's equations, are in ``riemann``.
@@ -13,13 +13,13 @@ that meet, under a scalar law or Euler's equations, are in ``riemann``.
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad_vec
 from scipy.special import binom, gamma, jv, sici
 
+from hmm_core.media.checks import fractions_of, positive, require, tensor_field
 from hmm_core.media.derivations import (
     derive_harmonic_mean as derive_harmonic_mean,
 )
@@ -29,6 +29,8 @@ from hmm_core.media.derivations import (
 from hmm_core.media.derivations import (
     derive_separable as derive_separable,
 )
+from hmm_core.media.elastic import hashin_shtrikman_elastic as hashin_shtrikman_elastic
+from hmm_core.media.elastic import voigt_reuss_bounds as voigt_reuss_bounds
 from hmm_core.media.riemann import SOD as SOD
 from hmm_core.media.riemann import EulerFlux as EulerFlux
 from hmm_core.media.riemann import EulerRiemann as EulerRiemann
@@ -37,41 +39,6 @@ from hmm_core.media.riemann import ScalarRiemann as ScalarRiemann
 Array = np.ndarray
 Profile = Callable[[float], ArrayLike]
 PROBES = 0.12, 0.47, 0.83  # phases at which profiles show their size
-
-
-# -- checks that media share ----------------------------------------------------------------------------------------
-
-
-def require(ok: ArrayLike, name: str, value: Any, allowed: str) -> None:
-    """Raise ValueError naming the argument, its value and what is allowed, unless ``ok`` holds everywhere."""
-    if not np.all(ok):
-        raise ValueError(f"{name}={value!r}: {allowed}")
-
-
-def positive(name: str, value: ArrayLike) -> Array:
-    """``value`` as a float array; ValueError unless every entry is a positive finite number."""
-    numbers = np.asarray(value, dtype=float)
-    require((numbers > 0) & np.isfinite(numbers), name, value, "must be positive and finite")
-    return numbers
-
-
-def fractions_of(fractions: ArrayLike | None, count: int, name: str = "fractions") -> Array:
-    """Volume fractions (count,), equal ones for None; ValueError unless positive with sum 1."""
-    f = np.full(count, 1 / count) if fractions is None else np.asarray(fractions, dtype=float)
-    require(f.shape == (count,), name, fractions, f"must hold one number for each of the {count} phases")
-    require((f > 0) & (abs(f.sum() - 1) < 1e-12), name, fractions, "must be positive numbers that add up to 1")
-    return f
-
-
-def tensor_field(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
-    """A scalar field with at most ``points`` axes, or a tensor field (d, d, ...), as a tensor with all its axes."""
-    a = np.asarray(a, dtype=float)
-    require(np.isfinite(a), name, a, "must be finite")
-    if a.ndim <= points:
-        return np.eye(dim).reshape(dim, dim, *(1,) * a.ndim) * a
-    fits = a.shape[:2] == (dim, dim) and a.ndim <= points + 2
-    require(fits, name, a, f"must be a number or a tensor of shape ({dim}, {dim})")
-    return a.reshape(dim, dim, *(1,) * (points + 2 - a.ndim), *a.shape[2:])
 
 
 # -- means ----------------------------------------------------------------------------------------------------------
@@ -169,21 +136,23 @@ def laminate(
 ) -> Array:
     r"""Effective tensor of layers: a varies along the unit vector n only.
 
-    With alpha = n.a n, p = a n, q = a^T n the normal flux is continuous, hence constant, and
+    The flux through the layers is continuous, hence constant. With Q = n.a n, p = a n, q = n.a (of a tensor: a number and two
+    vectors; of a stiffness: the acoustic tensor Q_ik = n_j a_ijkl n_l, p_ijk = a_ijkl n_l, q_ikl = n_j a_ijkl)
 
-        A* = <a - p q^T / alpha> + <p/alpha> <q/alpha>^T / <1/alpha>,
+        A* = <a - p Q^-1 q> + <p Q^-1> <Q^-1>^-1 <Q^-1 q>,
 
     which for scalar a is h n n^T + m (I - n n^T), h the harmonic and m the arithmetic mean.
 
     Parameters
     ----------
-    phases : numbers or tensors (d, d), one for each phase; or a profile t -> number or tensor. Need not be symmetric.
+    phases : numbers, tensors (d, d) or stiffnesses (d, d, d, d), one for each phase; or a profile t -> one of these. Need not be
+        symmetric.
     fractions : volume fractions of the phases (equal for None); None for a profile.
     normal : direction (d,) of any length, or directions (d, ...) at points; then profiles may carry the points' axes.
 
     Returns
     -------
-    tensor (d, d, ...), to round-off.
+    tensor (d, d, ...) or (d, d, d, d, ...), to round-off.
     """
     n = np.asarray(normal, dtype=float)
     length = np.sqrt((n * n).sum(axis=0))
@@ -191,20 +160,38 @@ def laminate(
     n = n / length
     dim, shape = len(n), n.shape[1:]
     some = [phases(t) for t in PROBES] if callable(phases) else phases
-    unit = _power_of_two(max((np.abs(a).max() for a in some), default=1.0))
+    unit, points = _power_of_two(max((np.abs(a).max() for a in some), default=1.0)), len(shape) * callable(phases)
+    m = dim if any(np.ndim(a) > points + 2 for a in some) else 1  # components of the field, whose gradient a acts on
 
     def pieces(a: ArrayLike, size: bool = False) -> Array:
-        a = tensor_field(np.asarray(a) / unit, dim, len(shape) if callable(phases) else 0)
-        a = a.reshape(*a.shape, *(1,) * (len(shape) + 2 - a.ndim))
-        alpha = positive("phases", np.einsum("i...,ij...,j...->...", n, a, n))
-        b, m = (np.abs(a), np.abs(n)) if size else (a, n)
-        p, q = np.einsum("ij...,j...->i...", b, m), np.einsum("i...,ij...->j...", m, b)
-        tangential = b + p[:, None] * q / alpha if size else b - p[:, None] * q / alpha
-        return np.concatenate([tangential.reshape(dim * dim, *shape), p / alpha, q / alpha, 1 / alpha[None]])
+        a = tensor_field(np.asarray(a) / unit, dim, points)
+        require((a.ndim > points + 2) == (m > 1), "phases", phases, "must all be stiffnesses, or none of them")
+        trailing = a.shape[2 if m == 1 else 4 :]
+        a = a.reshape(m, dim, m, dim, *trailing, *(1,) * (len(shape) - len(trailing)))
+        Q = np.einsum("j...,ijkl...,l...->ik...", n, a, n)
+        if m == 1:
+            inverse = 1 / positive("phases", Q)
+        else:
+            Q = np.moveaxis(Q, (0, 1), (-2, -1))
+            require(np.linalg.eigvalsh(Q + Q.swapaxes(-1, -2)) > 0, "phases", phases, "n.a n must be positive definite")
+            inverse = np.moveaxis(np.linalg.inv(Q), (-2, -1), (0, 1))
+        b, v, inverse = (np.abs(part) if size else part for part in (a, n, inverse))
+        p, q = np.einsum("ijkl...,l...->ijk...", b, v), np.einsum("j...,ijkl...->ikl...", v, b)
+        p, right = np.einsum("ijk...,km...->ijm...", p, inverse), np.einsum("ik...,kjl...->ijl...", inverse, q)
+        relaxed = np.einsum("ijm...,mkl...->ijkl...", p, q)
+        return np.concatenate(
+            [part.reshape(-1, *shape) for part in (b + relaxed if size else b - relaxed, p, right, inverse)]
+        )
 
     mean = _mean(phases, fractions, pieces, ("phases", "fractions"), partial(pieces, size=True))
-    tangential, (p, q, inverse) = mean[: dim * dim], np.split(mean[dim * dim :], [dim, 2 * dim])
-    return unit * (tangential.reshape(dim, dim, *shape) + p[:, None] * q / inverse)
+    ends = np.cumsum([(m * dim) ** 2, m * dim * m, m * m * dim])
+    tangential, p, q, inverse = (
+        part.reshape(*axes, *shape)
+        for part, axes in zip(np.split(mean, ends), ((m, dim, m, dim), (m, dim, m), (m, m, dim), (m, m)), strict=True)
+    )
+    stiff = np.moveaxis(np.linalg.inv(np.moveaxis(inverse, (0, 1), (-2, -1))), (-2, -1), (0, 1))
+    A = unit * (tangential + np.einsum("ijk...,km...,mln...->ijln...", p, stiff, q))
+    return A if m > 1 else A[0, :, 0]
 
 
 def separable(*factors: ArrayLike | Profile) -> Array:

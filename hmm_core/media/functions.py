@@ -20,8 +20,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hmm_core.media import exact
-from hmm_core.media.exact import require
-from hmm_core.media.profiles import Diagonal, OfX, Sine, Steps, _at, _coefficient, _frozen, cosine
+from hmm_core.media.checks import require
+from hmm_core.media.profiles import (
+    Diagonal,
+    OfX,
+    Sine,
+    Steps,
+    _alike,
+    _at,
+    _coefficient,
+    _frozen,
+    _phases,
+    _where,
+    cosine,
+)
 
 Array = np.ndarray
 
@@ -41,14 +53,16 @@ class Medium:
         return self._field(None if x is None else self._points("x", x), y)
 
     def effective(self, x: ArrayLike | None = None) -> Array:
-        """The homogenized tensor: (d, d, ...) at x (d, ...); (d, d) for x=None if it does not depend on x."""
+        """The homogenized tensor: (d, d, ...) at x (d, ...), of a stiffness (d, d, d, d, ...); for x=None without the points, if
+        it does not depend on x."""
         if x is None:
             return np.asarray(self._closed_form(None))
         x = self._points("x", x)
         a = np.asarray(self._closed_form(x.reshape(len(x), -1)), dtype=float)
-        require(a.shape[:2] == (len(x), len(x)), "effective", a, f"must have shape ({len(x)}, {len(x)}, ...)")
-        a = np.broadcast_to(a if a.ndim > 2 else a[..., None], (*a.shape[:2], x[0].size))
-        return a.reshape(*a.shape[:2], *x.shape[1:]).copy()
+        lead = (len(x),) * (2 if a.ndim < 4 else 4)
+        require(a.shape[: len(lead)] == lead, "effective", a, f"must have shape ({len(x)}, {len(x)}, ...)")
+        a = np.broadcast_to(a if a.ndim > len(lead) else a[..., None], (*lead, x[0].size))
+        return a.reshape(*lead, *x.shape[1:]).copy()
 
     def _points(self, name: str, points: ArrayLike) -> Array:
         points = np.asarray(points, dtype=float)
@@ -68,7 +82,7 @@ class Medium:
 
 @dataclass(frozen=True)
 class constant(Medium):
-    """a = value, a positive number (in any dimension) or a tensor (d, d); A* = a."""
+    """a = value, a positive number (in any dimension), a tensor (d, d) or a stiffness (d, d, d, d); A* = a."""
 
     value: ArrayLike
 
@@ -80,7 +94,7 @@ class constant(Medium):
         return len(self.value) if isinstance(self.value, tuple) else None
 
     def _field(self, x: Array | None, y: Array) -> ArrayLike:
-        return self.value if self.dim is None else np.reshape(self.value, (self.dim, self.dim, *(1,) * (y.ndim - 1)))
+        return self.value if self.dim is None else np.reshape(self.value, (*np.shape(self.value), *(1,) * (y.ndim - 1)))
 
     def _closed_form(self, x: Array | None) -> Array:
         dim = self.dim or (None if x is None else len(x))
@@ -94,7 +108,8 @@ class layered(Medium):
 
     Parameters
     ----------
-    profile : b, vectorised, of period 1: ``Sine``, ``Steps``, ``Diagonal`` or any function t -> number or tensor (d, d, ...).
+    profile : b, vectorised, of period 1: ``Sine``, ``Steps``, ``Diagonal`` or any function t -> number, tensor (d, d, ...) or
+        stiffness (d, d, d, d, ...).
     wave : k (d,). Integer entries make the medium 1-periodic in y; any real vector is a medium, layered at its angle with
         period 1/|k|. Default: layers that cross the first axis of the plane.
 
@@ -154,26 +169,27 @@ class products(Medium):
 class checkerboard4(Medium):
     """Square tiles of side 1/2, period 1: upper left a, upper right b, lower right c, lower left d, seen from y = 0.
 
-    Tile edges lie at multiples of 1/2, so an even number of elements per period of a cell centred at 0 resolves them.
-    A* by ``exact.checkerboard4``.
+    Each is a positive number, a tensor (2, 2) or a stiffness (2, 2, 2, 2). Tile edges lie at multiples of 1/2, so an even number
+    of elements per period of a cell centred at 0 resolves them. A* of numbers by ``exact.checkerboard4``.
     """
 
-    a: float
-    b: float
-    c: float
-    d: float
+    a: ArrayLike
+    b: ArrayLike
+    c: ArrayLike
+    d: ArrayLike
     dim = 2
 
     def __post_init__(self) -> None:
-        for name in "abcd":
-            object.__setattr__(self, name, float(exact.positive(name, getattr(self, name))))
+        for name, value in _alike({name: _coefficient(name, getattr(self, name)) for name in "abcd"}).items():
+            require(np.shape(value)[:1] in ((), (2,)), name, value, "must be one of the plane")
+            object.__setattr__(self, name, value)
 
     def _field(self, x: Array | None, y: Array) -> Array:
         left, lower = np.floor(2 * y).astype(np.int64) & 1
-        return np.array([self.b, self.a, self.c, self.d])[2 * lower + left]
+        return np.moveaxis(np.array([self.b, self.a, self.c, self.d]), 0, -1)[..., 2 * lower + left]
 
     def _closed_form(self, x: Array | None) -> Array:
-        return exact.checkerboard4(self.a, self.b, self.c, self.d)
+        return super()._closed_form(x) if np.ndim(self.a) else exact.checkerboard4(self.a, self.b, self.c, self.d)
 
 
 _SHAPES = {"disk": (2, np.pi), "sphere": (3, 4 * np.pi / 3), "square": (2, 4.0), "cube": (3, 8.0)}
@@ -185,7 +201,8 @@ class inclusion(Medium):
 
     Parameters
     ----------
-    inside, matrix : the two values, positive numbers or functions of x (d, ...) -> (...).
+    inside, matrix : the two values, positive numbers, tensors (d, d) or stiffnesses (d, d, d, d), or functions of x (d, ...)
+        that return them with points behind.
     radius : of the disk or sphere, half the side of the square or cube, in periods: a number in (0, 1/2] or a function of x.
     fraction : volume fraction instead of the radius, likewise (a function of x: a functionally graded composite).
     shape : "disk", "sphere", "square" or "cube"; it sets the dimension.
@@ -200,11 +217,9 @@ class inclusion(Medium):
     shape: str = "disk"
 
     def __post_init__(self) -> None:
-        for name in ("inside", "matrix"):
-            value = getattr(self, name)
-            require(callable(value) or np.ndim(value) == 0, name, value, "must be a number or a function of x")
-            object.__setattr__(self, name, value if callable(value) else _coefficient(name, value))
         require(self.shape in _SHAPES, "shape", self.shape, f"must be one of {', '.join(_SHAPES)}")
+        for name, value in _phases(self, "inside", "matrix").items():
+            object.__setattr__(self, name, value)
         require(
             (self.radius is None) != (self.fraction is None),
             "radius",
@@ -232,12 +247,17 @@ class inclusion(Medium):
         r = np.abs(y - np.round(y))
         size = self._size(x)
         hit = r.max(axis=0) < size if self.shape in ("square", "cube") else (r * r).sum(axis=0) < size * size
-        return np.where(hit, _at(self.inside, x), _at(self.matrix, x))
+        return _where(hit, self.inside, self.matrix, x)
 
     def _closed_form(self, x: Array | None) -> Array:
-        if self.shape != "square" or not np.allclose(self._size(x), 0.25, rtol=0, atol=1e-15):
+        numbers = [_at(value, x) for value in (self.matrix, self.inside)]
+        if (
+            any(np.ndim(k) > 1 for k in numbers)
+            or self.shape != "square"
+            or not np.allclose(self._size(x), 0.25, rtol=0, atol=1e-15)
+        ):
             return super()._closed_form(x)
-        k = exact.obnosov(_at(self.matrix, x), _at(self.inside, x))
+        k = exact.obnosov(*numbers)
         return exact.tensor_field(k, 2, np.ndim(k))
 
 
@@ -291,7 +311,7 @@ def function(
 
 
 def laminate(values: tuple, fractions: tuple[float, ...] | None = None, wave: tuple[float, ...] = (1.0, 0.0)) -> Medium:
-    """Layers of constant phases, numbers or tensors, with volume fractions (equal for None): ``layered`` of ``Steps``."""
+    """Layers of constant phases, numbers, tensors or stiffnesses, with volume fractions (equal for None)."""
     return layered(Steps(values, fractions), wave)
 
 
@@ -300,9 +320,9 @@ def separable(*profiles: Callable[[ArrayLike], ArrayLike]) -> Medium:
     return products((profiles,))
 
 
-def checkerboard(k1: float, k2: float) -> Medium:
-    """Two-phase checkerboard, k1 at the upper left of y = 0; A* = sqrt(k1 k2) I (Keller 1964, Dykhne 1970)."""
-    k1, k2 = exact.positive("k1", k1), exact.positive("k2", k2)
+def checkerboard(k1: ArrayLike, k2: ArrayLike) -> Medium:
+    """Two-phase checkerboard, k1 at the upper left of y = 0; of numbers A* = sqrt(k1 k2) I (Keller 1964, Dykhne 1970)."""
+    k1, k2 = _coefficient("k1", k1), _coefficient("k2", k2)
     return checkerboard4(k1, k2, k1, k2)
 
 

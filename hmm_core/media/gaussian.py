@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from hmm_core.media import exact
-from hmm_core.media.exact import require
+from hmm_core.media.checks import require
 from hmm_core.media.profiles import OfX
 from hmm_core.media.random import _NORMAL, _ORIGIN, FARTHEST, RandomMedium, hashed, uniform
 
@@ -119,7 +119,7 @@ class gaussian_phases(GaussianMedium):
 
     Parameters
     ----------
-    k1, k2 : the two values, positive numbers or functions of x (d, ...) -> (...).
+    k1, k2 : the two values, as for ``random_checkerboard``.
     fraction : volume fraction of k2, exactly: a number in [0, 1] or a function of x.
     length : correlation length of g, in periods: one number, or one for each axis. Grains are about as large.
     rng, dim, period : see ``RandomMedium``; the period must be at least 3.48 lengths.
@@ -138,7 +138,7 @@ class gaussian_phases(GaussianMedium):
 
     def _field(self, x: Array | None, y: Array) -> Array:
         second = self.gaussian(y) < ndtri(self._value("fraction", x))
-        return np.where(second, self._value("k2", x), self._value("k1", x))
+        return self._mixed(second, "k1", "k2", x)
 
     def _closed_form(self, x: Array | None) -> Array:
         return self._mixture(x, "k1", "k2", self._value("fraction", x), exchangeable=np.ndim(self.length) == 0)

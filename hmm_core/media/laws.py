@@ -2,6 +2,8 @@ r"""Flux laws j(x, y, u, xi) with their derivatives: what a nonlinear cell probl
 
 A law is any function flux(x, y, u, xi) -> j (d, ...), dj/du (d, ...), dj/dxi (d, d, ...), vectorised as a medium is: x (d, K, 1),
 y (d, 1, P) or (d, K, P), u (K, 1), xi (d, K, P). A scalar field in place of dj/dxi stands for a multiple of the identity.
+For fields of m = d components, u (m, K, 1) and xi (m, d, K, P), it returns j (m, d, ...), dj/du (m, d, m, ...) and dj/dxi
+(m, d, m, d, ...). Solids (``solids``): ``RambergOsgood`` at small strain, ``NeoHookean`` at finite strain.
 """
 
 import math
@@ -9,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from hmm_core.media.solids import NeoHookean as NeoHookean
+from hmm_core.media.solids import RambergOsgood as RambergOsgood
 
 Array = np.ndarray
 MediumLike = Callable[[Array, Array], Array]
@@ -99,11 +104,11 @@ class WithDerivatives:
             d_du, d_dxi = self._differences(x, y, u, xi)
             return value, d_du, d_dxi
         d_du, d_dxi = self._complex(x, y, u, xi)
-        few = slice(None, None, max(1, xi.shape[2] // 3))
+        few, axes = slice(None, None, max(1, xi.shape[-1] // 3)), tuple(range(xi.ndim - 2))
         x, y = (v if v.shape[2] == 1 else v[..., few] for v in (x, y))
-        xi, value_there = xi[..., few], np.abs(value[..., few]).max(axis=0)
-        known = np.isfinite(value_there) & xi.any(axis=0)
-        lengths = np.maximum(1.0, np.abs(u)), np.where(known, np.sqrt((xi * xi).sum(axis=0)), 1.0)
+        xi, value_there = xi[..., few], np.abs(value[..., few]).max(axis=axes)
+        known = np.isfinite(value_there) & xi.any(axis=axes)
+        lengths = self._size(u), np.where(known, np.sqrt((xi * xi).sum(axis=axes)), 1.0)
         near = self._differences(x, y, u, xi)
         for name, exact, rough, length in zip(("u", "xi"), (d_du, d_dxi), near, lengths, strict=True):
             with np.errstate(invalid="ignore"):
@@ -116,14 +121,23 @@ class WithDerivatives:
                 )
         return value, d_du, d_dxi
 
+    @staticmethod
+    def _size(u: Array) -> Array:
+        return np.maximum(1.0, np.abs(u).reshape(-1, *u.shape[-2:]).max(axis=0))
+
+    @staticmethod
+    def _units(value: Array) -> tuple[tuple[int, ...], Array]:
+        """Component axes of a field (c, K, P), and its unit fields (N, c, 1, 1), N the number of components."""
+        c = value.shape[:-2]
+        return c, np.eye(math.prod(c)).reshape(-1, *c, 1, 1)
+
     def _complex(self, x: Array, y: Array, u: Array, xi: Array) -> tuple[Array, Array]:
-        t, d = 1e-30, len(xi)
-        d_du = np.broadcast_to(np.imag(self.j(x, y, u + 1j * t, xi)) / t, xi.shape)
-        unit = 1j * t * np.eye(d)[:, :, None, None]
-        d_dxi = [np.broadcast_to(np.imag(self.j(x, y, u, xi + unit[k])) / t, xi.shape) for k in range(d)]
-        d_dxi, rest = np.stack(d_dxi, axis=1), ~xi.any(axis=0)
+        t, (m, u_units), (c, units) = 1e-30, self._units(u), self._units(xi)
+        d_du = [np.broadcast_to(np.imag(self.j(x, y, u + 1j * t * e, xi)) / t, xi.shape) for e in u_units]
+        d_dxi = [np.broadcast_to(np.imag(self.j(x, y, u, xi + 1j * t * e)) / t, xi.shape) for e in units]
+        d_du, d_dxi, rest = _rates(d_du, c, m), _rates(d_dxi, c, c), ~xi.any(axis=tuple(range(len(c))))
         if rest.any():  # the step's own error, where the derivative vanishes: of |xi|^2 xi, say
-            size = np.abs(self.j(x, y, u, np.ones_like(xi))).max(axis=0)
+            size = np.abs(self.j(x, y, u, np.ones_like(xi))).max(axis=tuple(range(len(c))))
             d_dxi[(np.abs(d_dxi) < t * size) & rest] = 0.0
         return d_du, d_dxi
 
@@ -132,8 +146,15 @@ class WithDerivatives:
             above, below = (np.asarray(self.j(x, y, u + s * u_step, xi + s * xi_step)) for s in (1, -1))
             return np.broadcast_to((above - below) / (2 * step), xi.shape)
 
-        small, size = np.finfo(float).eps ** (1 / 3), np.sqrt((xi * xi).sum(axis=0))
-        u_step, xi_step = small * np.maximum(1.0, np.abs(u)), small * np.where(size > 0, size, 1.0)
-        unit = np.eye(len(xi))[:, :, None, None]
-        d_dxi = [central(0.0, xi_step * unit[k], xi_step) for k in range(len(xi))]
-        return central(u_step, 0.0, u_step), np.stack(d_dxi, axis=1)
+        (m, u_units), (c, units) = self._units(u), self._units(xi)
+        small, size = np.finfo(float).eps ** (1 / 3), np.sqrt((xi * xi).sum(axis=tuple(range(len(c)))))
+        u_step, xi_step = small * self._size(u), small * np.where(size > 0, size, 1.0)
+        d_du = [central(u_step * e, 0.0, u_step) for e in u_units]
+        d_dxi = [central(0.0, xi_step * e, xi_step) for e in units]
+        return _rates(d_du, c, m), _rates(d_dxi, c, c)
+
+
+def _rates(columns: list[Array], c: tuple[int, ...], m: tuple[int, ...]) -> Array:
+    """Derivatives (c, K, P) in each component of something, as (c, m, K, P)."""
+    stacked = np.stack(columns, axis=len(c))
+    return stacked.reshape(*c, *m, *stacked.shape[-2:])

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hmm_core.media import exact
-from hmm_core.media.exact import require
+from hmm_core.media.checks import fractions_of, require, tensor_field
+from hmm_core.media.elastic import refuse_indefinite
 
 Array = np.ndarray
-OfX = float | Callable[[Array], ArrayLike]
+OfX = ArrayLike | Callable[[Array], ArrayLike]
 
 
 def _frozen(value: ArrayLike) -> Any:
@@ -20,19 +20,78 @@ def _frozen(value: ArrayLike) -> Any:
 
 
 def _coefficient(name: str, value: ArrayLike) -> Any:
-    """A positive number, or a square tensor with positive definite symmetric part, frozen; otherwise ValueError."""
+    """A positive number, a square tensor with positive definite symmetric part, or a stiffness, frozen; otherwise ValueError."""
     a = np.asarray(value, dtype=float)
-    require(
-        a.ndim in (0, 2) and a.shape[:1] == a.shape[1:], name, value, "must be a number or a tensor of shape (d, d)"
-    )
+    allowed = "must be a number, a tensor of shape (d, d) or a stiffness of shape (d, d, d, d)"
+    require(a.ndim in (0, 2, 4) and len(set(a.shape)) < 2, name, value, allowed)
     require(np.isfinite(a), name, value, "must be finite")
-    eigenvalues = a if a.ndim == 0 else np.linalg.eigvalsh(a + a.T)
-    require(eigenvalues > 0, name, value, "must be positive (a tensor: with positive definite symmetric part)")
+    if a.ndim == 4:
+        refuse_indefinite(name, a)
+    else:
+        eigenvalues = a if a.ndim == 0 else np.linalg.eigvalsh(a + a.T)
+        require(eigenvalues > 0, name, value, "must be positive (a tensor: with positive definite symmetric part)")
     return _frozen(a)
 
 
+def _alike(phases: dict[str, Any]) -> dict[str, Any]:
+    """Constant phases with the same component axes: a number beside tensors is a multiple of the identity."""
+    shapes = {np.shape(value) for value in phases.values()} - {()}
+    given = {name: np.shape(value) for name, value in phases.items()}
+    require(
+        len(shapes) < 2, "shapes of " + ", ".join(phases), given, "must be tensors of one dimension, or stiffnesses"
+    )
+    if not shapes:
+        return phases
+    (shape,) = shapes
+    allowed = "must all be stiffnesses where one of them is: a number says nothing of shear and volume"
+    require(len(shape) == 2 or () not in given.values(), "shapes of " + ", ".join(phases), given, allowed)
+    return {name: _frozen(tensor_field(value, shape[0])) for name, value in phases.items()}
+
+
+def _phases(medium: Any, *names: str) -> dict[str, Any]:
+    """Fields of a medium that are constant phases, checked and frozen, beside those that are functions of x."""
+    values = {name: getattr(medium, name) for name in names}
+    constant = {name: _coefficient(name, value) for name, value in values.items() if not callable(value)}
+    for name, value in constant.items():
+        fits = np.shape(value)[:1] in ((), (medium.dim,))
+        require(fits, name, value, f"must be a phase in the medium's dimension, {medium.dim}")
+    return values | _alike(constant)
+
+
+def _where(hit: Array, first: OfX, second: OfX, x: Array | None) -> Array:
+    """``first`` where hit and ``second`` elsewhere: constants of any rank, or functions of the slow points; components lead."""
+    points, parts = max(np.ndim(hit), 0 if x is None else x.ndim - 1), []
+    for phase in (first, second):
+        value = np.asarray(_at(phase, x), dtype=float)
+        rank = _rank(value, x) if callable(phase) else value.ndim
+        trailing = value.shape[rank:]
+        parts.append((rank, value.reshape((*value.shape[:rank], *(1,) * (points - len(trailing)), *trailing))))
+    ranks, values = zip(*parts, strict=True)
+    if set(ranks) == {0, 2}:
+        one = np.eye(len(values[ranks.index(2)]))
+        values = [value if rank else np.multiply.outer(one, value) for rank, value in parts]
+    elif ranks[0] != ranks[1]:
+        raise ValueError(
+            f"phases of {ranks[0]} and {ranks[1]} component axes: all must be stiffnesses where one of them is"
+        )
+    return np.where(hit, *values)
+
+
+def _rank(value: Array, x: Array) -> int:
+    """How many axes of the values of a function of x are components: those before the axes of the points."""
+    for rank in (0, 2, 4):
+        lead, trailing = value.shape[:rank], value.shape[rank:]
+        points = zip(trailing[::-1], x.shape[:0:-1], strict=False)
+        if lead == (len(x),) * rank and len(trailing) < x.ndim and all(s in (1, w) for s, w in points):
+            return rank
+    raise ValueError(
+        f"a function of x (d, ...) returned shape {value.shape} for x of shape {x.shape}; numbers {x.shape[1:]}, tensors "
+        "(d, d, ...) or stiffnesses (d, d, d, d, ...) are needed"
+    )
+
+
 def _at(function: OfX, x: Array | None) -> ArrayLike:
-    """A number, or the values of a function at the slow points."""
+    """A constant, or the values of a function at the slow points."""
     if not callable(function):
         return function
     require(x is not None, "x", x, "this medium depends on the slow variable; give points of shape (d, ...)")
@@ -94,13 +153,9 @@ class Steps(Profile):
 
     def __post_init__(self) -> None:
         require(np.iterable(self.values) and len(self.values), "values", self.values, "must list at least one phase")
-        values = [_coefficient("values", v) for v in self.values]
-        dims = {len(v) for v in values if isinstance(v, tuple)}
-        require(len(dims) <= 1, "values", self.values, "must be tensors of the same dimension")
-        for dim in dims:
-            values = [_frozen(exact.tensor_field(v, dim)) for v in values]
-        object.__setattr__(self, "values", tuple(values))
-        object.__setattr__(self, "fractions", _frozen(exact.fractions_of(self.fractions, len(values))))
+        values = {f"values[{i}]": _coefficient(f"values[{i}]", v) for i, v in enumerate(self.values)}
+        object.__setattr__(self, "values", tuple(_alike(values).values()))
+        object.__setattr__(self, "fractions", _frozen(fractions_of(self.fractions, len(values))))
 
     @property
     def jumps(self) -> tuple[float, ...]:

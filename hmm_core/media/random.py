@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hmm_core.media import exact
-from hmm_core.media.exact import require
+from hmm_core.media.checks import require
 from hmm_core.media.functions import Medium
-from hmm_core.media.profiles import OfX, _at
+from hmm_core.media.profiles import OfX, _at, _phases, _where
 
 Array = np.ndarray
 
@@ -58,6 +58,7 @@ _TILE, _CENTRE, _NORMAL, _ORIGIN, _REALISATION = range(5)  # first index of ever
 
 _POSITIVE = (lambda v: v > 0, "must be positive and finite")
 _SHARE = (lambda v: (v >= 0) & (v <= 1), "must lie between 0 and 1")
+PHASES = ("k1", "k2", "inside", "matrix")
 _ALLOWED = {
     "k1": _POSITIVE,
     "k2": _POSITIVE,
@@ -123,7 +124,12 @@ class RandomMedium(Medium):
         object.__setattr__(self, name, float(exact.positive(name, value)))
 
     def _values(self, *names: str) -> None:
-        """Check fields that are numbers or functions of x: numbers now, functions when they are evaluated."""
+        """Check fields that are numbers (phases: tensors too) or functions of x: constants now, functions where evaluated."""
+        phases = tuple(name for name in names if name in PHASES)
+        if any(np.ndim(getattr(self, name)) for name in phases if not callable(getattr(self, name))):
+            for name, value in _phases(self, *phases).items():
+                object.__setattr__(self, name, value)
+            names = tuple(name for name in names if name not in phases)
         for name in names:
             value = getattr(self, name)
             require(callable(value) or np.ndim(value) == 0, name, value, "must be a number or a function of x")
@@ -137,13 +143,26 @@ class RandomMedium(Medium):
         require(test(value) & np.isfinite(value), name, value.tolist(), allowed)
         return value
 
+    def _phase(self, name: str, x: Array | None) -> Array:
+        """The same for a phase, of which only numbers are checked here: a tensor or a stiffness may have negative entries."""
+        value = np.asarray(_at(getattr(self, name), x), dtype=float)
+        return self._value(name, x) if value.ndim < 2 or (x is not None and value.ndim < x.ndim) else value
+
+    def _mixed(self, second: Array, k1: str, k2: str, x: Array | None) -> Array:
+        """The field of phases k2 (where ``second``) and k1."""
+        for name in (k1, k2):
+            self._phase(name, x)
+        return _where(second, getattr(self, k2), getattr(self, k1), x)
+
     def _isotropic(self, value: ArrayLike) -> Array:
         """A closed form (d, d) or (d, d, M) with the number, or the values at M points, on its diagonal."""
         return exact.tensor_field(value, self.dim, np.ndim(value))
 
     def _mixture(self, x: Array | None, k1: str, k2: str, p: ArrayLike, exchangeable: bool) -> Array:
         """Closed forms of two phases, p the fraction of the second; exchangeable: isotropic, and phases alike at 1/2."""
-        first, second = self._value(k1, x), self._value(k2, x)
+        first, second = self._phase(k1, x), self._phase(k2, x)
+        if first.ndim > 1 or second.ndim > 1:
+            return super()._closed_form(x)
         if self.period is None and self.dim == 1:
             return self._isotropic(1 / ((1 - p) / first + p / second))
         if self.period is None and self.dim == 2 and exchangeable and np.all(np.equal(p, 0.5)):
@@ -191,7 +210,8 @@ class random_checkerboard(TiledMedium):
 
     Parameters
     ----------
-    k1, k2 : the two values, positive numbers or functions of x (d, ...) -> (...).
+    k1, k2 : the two values, positive numbers, tensors (d, d) or stiffnesses (d, d, d, d), or functions of x (d, ...) that return
+        them with points behind.
     p : probability of k2, a number in [0, 1] or a function of x. (A tile is decided point by point: if the slow variable
         is not frozen and p varies across a tile, the tile may be cut along a level line of p.)
     tile : side of the tiles, in periods. Corners lie at its multiples: a cell with ``offset=0.5`` starts at one.
@@ -211,7 +231,7 @@ class random_checkerboard(TiledMedium):
     def _field(self, x: Array | None, y: Array) -> Array:
         cell, _ = self._lattice(y)
         second = uniform(hashed(self.rng, (_TILE, *cell))) < self._value("p", x)
-        return np.where(second, self._value("k2", x), self._value("k1", x))
+        return self._mixed(second, "k1", "k2", x)
 
     def _closed_form(self, x: Array | None) -> Array:
         return self._mixture(x, "k1", "k2", self._value("p", x), exchangeable=True)
@@ -226,7 +246,7 @@ class random_disks(TiledMedium):
 
     Parameters
     ----------
-    inside, matrix : the two values, positive numbers or functions of x (d, ...) -> (...).
+    inside, matrix : the two values, as k1 and k2 of ``random_checkerboard``.
     radius : in periods, at most tile/2: a number or a function of x.
     fraction : volume fraction instead of the radius, likewise: at most pi/4 (spheres: pi/6).
     jitter : 0 leaves the disks on a lattice, 1 lets them go as far as the walls of their cells; neighbours are at least
@@ -273,7 +293,7 @@ class random_disks(TiledMedium):
         for axis, place in enumerate(local):
             centre = room * (uniform(hashed(self.rng, (_CENTRE, axis, *cell))) - 0.5)
             square = square + (place - centre) ** 2
-        return np.where(square < radius * radius, self._value("inside", x), self._value("matrix", x))
+        return self._mixed(square < radius * radius, "matrix", "inside", x)
 
     def _closed_form(self, x: Array | None) -> Array:
         fraction = _VOLUME[self.dim] * (self.radius_at(x) / self.tile) ** self.dim

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hmm_core.media import exact
-from hmm_core.media.exact import require
+from hmm_core.media.checks import require
 from hmm_core.media.functions import Medium
 from hmm_core.media.profiles import Affine, Profile, _difference
 

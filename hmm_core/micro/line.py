@@ -20,7 +20,7 @@ class _Line(_Problems):
         return self.valued({"xi": xi, "c": self._average(self.law(xi)["j"])})
 
     def predict(self, memory: Batch) -> Batch:
-        change = np.concatenate([self.G - memory["grad"], (self.law.u - memory["u"])[:, None]], axis=1)
+        change = np.concatenate([self.G - memory["grad"], self.law.u - memory["u"]], axis=1)
         state = {"c": memory["c"] + np.einsum("bik,bk->bi", memory["d_c"], change)}
         state["xi"] = memory["xi"].copy()
         if "d_xi" in memory:

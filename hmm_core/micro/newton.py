@@ -64,7 +64,7 @@ def _continue(problems: Any, k: int, state: Batch, steps: Array, work: Array) ->
             break
     one.refuse_non_elliptic(one.scales(_pick(state, np.array([k]))))
     raise ConvergenceError(
-        f"the nonlinear cell problem at x={law.place(k)}, u={law.u[k]:.6g}, grad={one.G[0].tolist()} did not converge: Newton's "
+        f"the nonlinear cell problem at x={law.place(k)}, u={law.value(k)}, grad={one.G[0].tolist()} did not converge: Newton's "
         f"method stalls with {mixture:.1e} of a linear law mixed in. Is the flux law monotone in xi?"
     )
 

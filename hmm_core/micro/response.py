@@ -52,8 +52,8 @@ def respond(
     r"""Rates (B, L, J) at which the averaged flux follows J causes, and the mean gradients (B, L, J) of the solved fields.
 
     The first L causes are the macro gradient: ``gradient`` (B, J, L, G, E) holds those of u_1 ... u_L, and rates[..., :L] is the
-    effective tensor <a grad u> <grad u>^-1; ``outer`` (B, L, L) is their flux where it is uniform on the boundary. One more
-    cause may be a flux ``forcing`` (B, L, G, E) on the last field (dj/dU of a nonlinear law), whose rate is taken at fixed
+    effective tensor <a grad u> <grad u>^-1; ``outer`` (B, L, L) is their flux where it is uniform on the boundary. Further causes
+    may be fluxes ``forcing`` (B, F, L, G, E) on the last fields (dj/dU of a nonlinear law), whose rates are taken at fixed
     <grad u>.
 
     ``quadratic``: a is symmetric and nothing is cut off, so the tensor is the energy <grad u_i . a grad u_j>: the error of the
@@ -63,7 +63,7 @@ def respond(
     L = len(grid.kinematics)
     flux = multiply(a, gradient)
     if forcing is not None:
-        flux[:, L] += forcing
+        flux[:, L:] += forcing
     if quadratic:
         energy = dot_matrix(gradient[:, :L], flux) / gradient[0, 0, 0].size
         energy[..., :L] = (energy[..., :L] + energy[..., :L].swapaxes(1, 2)) / 2
@@ -102,7 +102,7 @@ def respond_at_nodes(
     L = mean.shape[1]
     relaxed = dot_matrix(b, w) + dot_matrix(w, r)  # w . K w, to second order in the error of w
     relaxed = (relaxed + relaxed.swapaxes(1, 2))[:, :L] / (2 * grid.length**grid.dim)
-    whole = mean if forcing is None else np.concatenate([mean, forcing.mean(axis=(2, 3))[..., None]], axis=2)
+    whole = mean if forcing is None else np.concatenate([mean, forcing.mean(axis=(3, 4)).swapaxes(1, 2)], axis=2)
     if cell.bc == "neumann":
         return _of_uniform_flux(mean, relaxed + np.concatenate([mean, -whole[..., L:]], axis=2))
     return whole - relaxed, _unit(whole)

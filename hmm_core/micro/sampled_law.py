@@ -10,6 +10,7 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Array, as_tensors, read_only
 from hmm_core.micro.question import places
 from hmm_core.micro.sample import coincide, few_points, smallest_eigenvalue
+from hmm_core.micro.transforms import kinematics
 
 Batch = dict[str, Array]  # of B problems: every array has the problem axis first
 
@@ -26,24 +27,30 @@ class RefusedState(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class SampledLaw:
-    """The flux law of B problems in the layout of the grids: xi (B, d, G, E) -> j, dj_du (B, d, G, E), dj_dxi (B, c, G, E)."""
+    """The flux law of B problems in the layout of the grids: xi (B, L, G, E) -> j (B, L, G, E), dj_du (B, L*F, G, E), dj_dxi
+    (B, c, G, E), c = 1 or L*L.
+
+    ``fields`` says which L components a gradient has (``grid``). The law itself sees and answers whole gradients, of scalars
+    (d, ...) or of vectors (m, d, ...); a law of strains is asked at their symmetric part.
+    """
 
     flux: Flux
     x: Array
     y: Array
-    u: Array
+    u: Array  # (B, F): one value, or m
     shape: tuple[int, int]  # (G, E)
+    fields: str = "scalar"
     mixture: float = 0.0  # of the linear law ``stiffness`` (B,) times xi
     stiffness: Array | None = None
 
     @staticmethod
     def sampled(
-        flux: Flux, cell: CellProblem, x: Array, u: Array, eps: float | None, sure: bool = False
+        flux: Flux, cell: CellProblem, x: Array, u: Array, eps: float | None, sure: bool = False, fields: str = "scalar"
     ) -> "SampledLaw":
         """``sure``: the law has already shown that its answers follow the numbers of points."""
         slow, fast = places(x[:, :, None], cell.domain[:, None], eps)
         elements = cell.cells**cell.dim
-        law = SampledLaw(flux, slow, fast, u, (fast.shape[2] // elements, elements))
+        law = SampledLaw(flux, slow, fast, u, (fast.shape[2] // elements, elements), fields)
         if not sure and coincide((len(x), len(u), fast.shape[2]), len(x), len(u), fast.shape[2]):
             law.refuse_ambiguous()
         return law
@@ -51,9 +58,10 @@ class SampledLaw:
     def refuse_ambiguous(self) -> None:
         """Where numbers of points coincide, an axis that is taken for another one shows when they do not."""
         x, y = few_points(self.x, self.y)
-        few = SampledLaw(self.flux, x, y, np.resize(self.u, x.shape[1]), (1, y.shape[2]))
+        u = self.u[np.resize(np.arange(len(self.u)), x.shape[1])]
+        few = SampledLaw(self.flux, x, y, u, (1, y.shape[2]), self.fields)
         try:
-            few._values(np.ones((x.shape[1], len(x), *few.shape)))
+            few._values(np.ones((x.shape[1], len(self.kinematics), *few.shape)))
         except ValueError as error:
             raise ValueError(
                 f"for {len(self.u)} macro and {self.y.shape[2]} micro points in {len(x)}D an axis of what flux returns can mean "
@@ -65,13 +73,36 @@ class SampledLaw:
         stiffness = None if self.stiffness is None else self.stiffness[chosen]
         return replace(self, x=self.x[:, chosen], y=y, u=self.u[chosen], stiffness=stiffness)
 
+    @property
+    def kinematics(self) -> Array:
+        """S (L, m, d)."""
+        return kinematics(len(self.x), self.fields)
+
+    def feels_strains(self) -> bool:
+        """Whether a law of vector fields answers with a symmetric flux to the symmetric part of the gradient, everywhere in all
+        samples: as the symmetries of its tangent say at a gradient that is not symmetric."""
+        d = len(self.x)
+        xi = 0.05 * np.sin(1 + np.arange(d * d))  # finite strains among the laws have to allow it
+        values = self._values(np.broadcast_to(xi[:, None, None], (len(self.u), d * d, *self.shape)))
+        tangent = values["dj_dxi"]
+        if tangent.shape[1] == 1 or values["dj_du"].any():
+            return False
+        tangent = tangent.reshape(len(tangent), d, d, d, d, -1)
+        size = 1e-6 * np.abs(tangent).max(axis=(1, 2, 3, 4))
+        gaps = (np.abs(tangent - tangent.swapaxes(*pair)).max(axis=(1, 2, 3, 4)) for pair in ((1, 2), (3, 4)))
+        return all((gap <= size).all() for gap in gaps)
+
     def place(self, k: int) -> list[float]:
         """The macro point of a problem (frozen), or the centre of its sample."""
         return self.x[:, k].mean(axis=-1).tolist()
 
+    def value(self, k: int) -> str:
+        """The macro value of a problem, for messages."""
+        return f"{self.u[k, 0]:.6g}" if self.fields == "scalar" else str(self.u[k].tolist())
+
     def at_unit_gradient(self) -> Array:
-        d, count = len(self.x), len(self.u)
-        tangent = self(np.full((count, d, *self.shape), 1 / math.sqrt(d)))["dj_dxi"]
+        L, count = len(self.kinematics), len(self.u)
+        tangent = self(np.full((count, L, *self.shape), 1 / math.sqrt(L)))["dj_dxi"]
         size = np.abs(tangent).reshape(count, -1).max(axis=1)
         if not (size < np.inf).all() or not size.all():
             raise ValueError("dj_dxi vanishes (or is not finite) in a whole cell, at rest and at a unit gradient alike")
@@ -90,7 +121,7 @@ class SampledLaw:
                 point, xi = g * self.shape[1] + e, values["xi"][k, :, g, e].tolist()
                 x, y = (v[:, k % v.shape[1], point % v.shape[2]].tolist() for v in (self.x, self.y))
                 raise RefusedState(
-                    f"flux(x, y, u, xi): {name} is not finite ({values[name][where]:.3g}) at x={x}, y={y}, u={self.u[k]:.6g}, "
+                    f"flux(x, y, u, xi): {name} is not finite ({values[name][where]:.3g}) at x={x}, y={y}, u={self.value(k)}, "
                     f"xi={xi}. Start elsewhere (initial=), or regularise the law there"
                 )
 
@@ -118,25 +149,37 @@ class SampledLaw:
             np.copyto(value, sum(near[name] for near in around) / len(around), where=singular)
 
     def _values(self, xi: Array) -> Batch:
-        count, d = xi.shape[:2]
-        gradient = np.ascontiguousarray(xi.swapaxes(0, 1)).reshape(d, count, -1)
+        (count, L), (_, m, d) = xi.shape[:2], self.kinematics.shape
+        S, c = self.kinematics.reshape(L, m * d), () if self.fields == "scalar" else (m,)
+        gradient = np.ascontiguousarray(xi.swapaxes(0, 1)).reshape(L, count, -1)
+        if self.fields == "strain":
+            gradient = np.tensordot(S.T, gradient, axes=1)
+        gradient, u = gradient.reshape(*c, d, count, -1), self.u.T.reshape(*c, count, 1)
         try:
-            j, dj_du, dj_dxi = self.flux(*map(read_only, (self.x, self.y, self.u[:, None], gradient)))
+            j, dj_du, dj_dxi = self.flux(*map(read_only, (self.x, self.y, u, gradient)))
         except Exception as error:
             raise ValueError(
-                f"flux(x, y, u, xi) has to return j, dj_du, dj_dxi; for x {self.x.shape}, y {self.y.shape}, u {(count, 1)}, "
+                f"flux(x, y, u, xi) has to return j, dj_du, dj_dxi; for x {self.x.shape}, y {self.y.shape}, u {u.shape}, "
                 f"xi {gradient.shape} it raised {type(error).__name__}: {error}"
             ) from error
-        dj_dxi = np.asarray(dj_dxi)
-        lead = (d, d) if dj_dxi.ndim >= 4 or dj_dxi.shape == (d, d) else ()
-        parts = (("j", j, (d,)), ("dj_du", dj_du, (d,)), ("dj_dxi", dj_dxi, lead))
+        dj_dxi, whole = np.asarray(dj_dxi), (*c, d, *c, d)
+        lead = whole if dj_dxi.ndim >= 4 or dj_dxi.shape == whole else ()
+        parts = (("j", j, (*c, d)), ("dj_du", dj_du, (*c, d, *c)), ("dj_dxi", dj_dxi, lead))
         values = {name: self._laid_out(name, np.asarray(value), axes, count) for name, value, axes in parts}
+        if self.fields == "strain":
+            for name, to in (
+                ("j", S),
+                ("dj_du", np.kron(S, np.eye(m))),
+                ("dj_dxi", np.kron(S, S) if lead else np.eye(1)),
+            ):
+                part = values[name]
+                values[name] = (to @ part.reshape(count, len(to.T), -1)).reshape(count, -1, *self.shape)
         if self.mixture:
             linear = self.mixture * self.stiffness[:, None, None, None]
             for value in values.values():
                 value *= 1 - self.mixture
             values["j"] += linear * xi
-            values["dj_dxi"][:, :: d + 1] += linear
+            values["dj_dxi"][:, :: L + 1] += linear
         return values
 
     def _laid_out(self, name: str, value: Array, axes: tuple[int, ...], count: int) -> Array:
@@ -158,7 +201,7 @@ class SampledLaw:
         return out.reshape(count, -1, *self.shape)
 
 
-def _least(tangent: Array, d: int) -> Array:
+def _least(tangent: Array, L: int) -> Array:
     """Smallest eigenvalue (B, G, E) of the symmetric part."""
-    flat = as_tensors(tangent, d).reshape(len(tangent), d, d, -1)
+    flat = as_tensors(tangent, L).reshape(len(tangent), L, L, -1)
     return smallest_eigenvalue(flat).reshape(len(tangent), *tangent.shape[2:])

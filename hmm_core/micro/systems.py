@@ -17,10 +17,11 @@ REFINEMENTS = 5  # after which another one is no help
 
 @dataclass(frozen=True, eq=False)
 class Systems:
-    """B problems - div a grad u_j + shift w_j = 0, u_j = y_j + w_j, j = 1..L, and, if there is a flux ``forcing`` (B, L, G, E),
-    one more, w_L, that it drives: J = L or L + 1 columns.
+    """B problems - div a grad u_j + shift w_j = 0, u_j = y_j + w_j, j = 1..L, and, if there are F fluxes
+    ``forcing`` (B, F, L, G, E), one more that each drives: J = L + F columns.
 
-    ``scales``, if they are given, replace what ``ellipticity`` says in the choice of accuracies.
+    ``scales``, if they are given, replace what ``ellipticity`` says in the choice of accuracies, and everywhere if the points of
+    a do not tell (``pointwise`` is False, see ``finite``).
     """
 
     cell: Any
@@ -30,6 +31,7 @@ class Systems:
     shift: Array | None = None
     forcing: Array | None = None
     scales: tuple[Array, Array] | None = None
+    pointwise: bool = True
 
     def of(self, chosen: Array) -> "Systems":
         """Some of them."""
@@ -54,7 +56,7 @@ class Systems:
 
     @cached_property
     def ellipticity(self) -> tuple[Array, Array]:
-        return ellipticity(self.a, self.diagonal)
+        return ellipticity(self.a, self.diagonal) if self.pointwise else self.scales
 
     @cached_property
     def equivalence(self) -> Array:
@@ -75,9 +77,9 @@ class Systems:
 
     @cached_property
     def strength(self) -> Array:
-        """What ``forcing`` does to a rigid sample: <f . D^-1 f> (B,)."""
+        """What ``forcing`` does to a rigid sample: <f . D^-1 f> (B, F)."""
         f = self.forcing
-        return (f * (f / self.diagonal[:, :, None, None])).mean(axis=(2, 3)).sum(axis=1)
+        return (f * (f / self.diagonal[:, None, :, None, None])).mean(axis=(3, 4)).sum(axis=2)
 
     @cached_property
     def stencil(self) -> Array:
@@ -94,20 +96,20 @@ class Systems:
         allowed = allowed_energy(self.cell, *scales, self.mean, self.quadratic, prescribed)
         if self.forcing is None:
             return allowed
-        last = (allowed / self.diagonal).min(axis=1) * self.strength
-        return np.concatenate([allowed, last[:, None]], axis=1)
+        last = (allowed / self.diagonal).min(axis=1)[:, None] * self.strength
+        return np.concatenate([allowed, last], axis=1)
 
     def load(self) -> Array:
         """The functionals b_j of w_j, as large as the fluctuation of a."""
         b = -self.grid.load(fluctuation(self.a, self.mean))
-        return b if self.forcing is None else np.concatenate([b, -self.grid.divergence(self.forcing[:, None])], axis=1)
+        return b if self.forcing is None else np.concatenate([b, -self.grid.divergence(self.forcing)], axis=1)
 
     def solve(self, b: Array, prescribed: bool, start: Array | None = None) -> tuple[Array, ...]:
         """K w = b; what is returned is that of ``solve_systems``."""
         allowed, tol = self.allowed(prescribed), self.cell.tol
         target = self.equivalence[:, None] * allowed
         if start is not None:
-            start[target == 0] = 0.0  # nothing drives w_L any more
+            start[target == 0] = 0.0  # nothing drives these any more
         return solve_systems(self.grid, self.stencil, self.precondition, b, target, allowed, self.symmetric, tol, start)
 
     def negligible(self, r: Array, prescribed: bool) -> Array:
@@ -124,7 +126,7 @@ class Systems:
         if not self.prescribed:
             flux[:, :L] -= outer.swapaxes(1, 2)[..., None, None]
         if self.forcing is not None:
-            flux[:, L] += self.forcing
+            flux[:, L:] += self.forcing
         r = -self.grid.divergence(flux)
         return r if self.shift is None else r - self.grid.operator(np.multiply.outer(self.shift, self.grid.mass))(w)
 
@@ -180,7 +182,7 @@ def _refine(systems: Systems, w: Array, r: Array, reached: Array) -> tuple[Array
 
     Raises ConvergenceError if the rates do not come to rest.
     """
-    if systems.scales is not None:
+    if systems.scales is not None and systems.pointwise:
         systems = replace(systems, scales=None)
         reached = reached & systems.negligible(r, systems.prescribed)
     grid, cell, outer, L = systems.grid, systems.cell, systems.mean, len(systems.grid.kinematics)
@@ -192,7 +194,7 @@ def _refine(systems: Systems, w: Array, r: Array, reached: Array) -> tuple[Array
         missing = systems.forces(w + rest, gradient, outer)
         size = np.sqrt(np.maximum(np.abs(np.einsum("bii->bi", rates[..., :L])), np.finfo(float).tiny))
         if turn:
-            last = () if systems.forcing is None else (np.sqrt(systems.strength + np.finfo(float).tiny)[:, None],)
+            last = () if systems.forcing is None else (np.sqrt(systems.strength + np.finfo(float).tiny),)
             change = np.abs(rates - before) / size[:, :, None] / np.concatenate([size, *last], axis=1)[:, None]
             change = change.max(axis=(1, 2))
             moving &= ~(reached & (change <= cell.tol / 2))  # which is far more than what is left
