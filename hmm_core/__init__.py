@@ -32,11 +32,13 @@ _HOME = {
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "Trajectory": "macro.trajectory",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
     "plan": "analysis.planner",
     "solve_elliptic": "macro.elliptic",
+    "solve_parabolic": "macro.evolution",
 }
 _MODULES = {
     "analysis": "analysis",

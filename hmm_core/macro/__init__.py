@@ -7,13 +7,18 @@ dialogue   one turn: restrict, micro_solve, reconstruct, update
 loop       turn after turn, until the forces balance
 solution   U, its error, its fine scale
 elliptic   steady problems
+evolution  parabolic ones: steps of TR-BDF2; inertia: the averaged capacity; forcing: data that change in time
+implicit   one step's equation, by the dialogue or, if the closure is linear, by a back substitution
+march      from output time to output time; trajectory: U in time; store: its files
 """
 
 from hmm_core.macro.dialogue import State, micro_solve, reconstruct, restrict, secant, update
 from hmm_core.macro.elliptic import solve_elliptic
+from hmm_core.macro.evolution import solve_parabolic
 from hmm_core.macro.loop import Dialogue, Equations, converse
 from hmm_core.macro.solution import NORMS, Solution
 from hmm_core.macro.space import macro_basis
+from hmm_core.macro.trajectory import Trajectory
 from hmm_core.macro.workers import WorkersLost
 
 __all__ = [
@@ -22,6 +27,7 @@ __all__ = [
     "Equations",
     "Solution",
     "State",
+    "Trajectory",
     "WorkersLost",
     "converse",
     "macro_basis",
@@ -30,5 +36,6 @@ __all__ = [
     "restrict",
     "secant",
     "solve_elliptic",
+    "solve_parabolic",
     "update",
 ]

@@ -1,0 +1,175 @@
+r"""One implicit equation, of which steps in time are made:
+
+    find U at time t:    s M U + F(U, t) + R(t) U = load(t) + inertia    on the free dofs,    U = data on the others,
+
+F the macro force of the closure's flux, R the exchange through the boundary. A closure that is linear, and says so, is asked
+once: F(U) = K U, and a step is a back substitution. With any other it is the dialogue of steady problems, with s M + R as its extra
+matrix, which goes on from what the closure remembers of the step before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import skfem
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import SuperLU, splu
+
+from hmm_core.closure import Answer
+from hmm_core.macro.dialogue import micro_solve, reconstruct, restrict, update
+from hmm_core.macro.forcing import Forces, Forcing
+from hmm_core.macro.loop import Dialogue, Equations, converse
+from hmm_core.macro.workers import Pool
+from hmm_core.micro.krylov import ConvergenceError
+
+Array = np.ndarray
+Memory = dict[str, Array] | None
+
+
+class Effort(NamedTuple):
+    """Turns of the dialogue, micro problems and their iterations."""
+
+    turns: int = 0
+    micro_solves: int = 0
+    iterations: int = 0
+
+    def plus(self, other: "Effort") -> "Effort":
+        return Effort(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class Balanced(NamedTuple):
+    """U (N,), what is left for inertia there, load - F(U) - R U (N,), the closure's memory, the effort, and the solver
+    of the linearised equation, (N,) -> (N,)."""
+
+    u: Array
+    push: Array
+    memory: Memory
+    effort: Effort
+    solve: Callable[[Array], Array] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The problem, discretised in space: all of it but the time stepping."""
+
+    basis: skfem.CellBasis
+    closure: Callable
+    mass: csr_matrix
+    forcing: Forcing
+    pool: Pool | None
+    tol: float
+    max_iter: int
+
+    def ask(self, u: Array, t: float, memory: Memory) -> Answer:
+        return micro_solve(self.closure, restrict(self.basis, u), memory, self.tol, t, self.pool)
+
+    def at_rest(self, u: Array, t: float, memory: Memory) -> tuple[Balanced, csr_matrix]:
+        """What moves a state, and the tangent of F there."""
+        answer, now = self.ask(u, t, memory), self.forcing.at(t)
+        force, _, tangent = reconstruct(self.basis, answer)
+        return Balanced(u, now.load - force - now.exchange @ u, answer.memory, effort_of(answer)), tangent
+
+    def fluxes(self, answer: Answer) -> Array:
+        return answer.flux.reshape(*answer.flux.shape[:-1], self.basis.nelems, -1)
+
+
+class Conversing:
+    """Any closure: every equation is a dialogue."""
+
+    def __init__(self, space: Space):
+        self.space = space
+
+    def at_rest(self, u: Array, t: float) -> Balanced:
+        return self.space.at_rest(u, t, None)[0]
+
+    def solve(
+        self, t: float, s: float, inertia: Array, guess: Array, memory: Memory, values: Array | None = None
+    ) -> Balanced:
+        space, now = self.space, self.space.forcing.at(t)
+        u, free = guess.copy(), space.forcing.free
+        u[space.forcing.fixed] = now.values if values is None else values
+        extra = s * space.mass
+        equations = Equations(space.basis, space.closure, extra + now.exchange, now.load + inertia, free, t)
+        turn, history = converse(equations, u, memory, pool=space.pool, tol=space.tol, max_iter=space.max_iter)
+        push = extra @ turn.u - inertia - turn.residual
+        return Balanced(turn.u, push, turn.answer.memory, effort(history), lambda rhs: update(turn.tangent, -rhs, free))
+
+    def flux(self, u: Array, t: float, memory: Memory) -> tuple[Array | None, Effort]:
+        """At an output time. Of a closure that remembers the state it costs nothing."""
+        answer = self.space.ask(u, t, memory)
+        return self.space.fluxes(answer), effort_of(answer)
+
+
+class Linear:
+    """A closure with sigma = A(x) grad U: F(U) = K U, and the factors of s M + K + R serve as long as s stays."""
+
+    def __init__(self, space: Space, u: Array, t: float, memory: Memory):
+        self.space = space
+        self._first, self.stiffness = space.at_rest(u, t, memory)
+        now = space.forcing.at(t)
+        force = now.load - self._first.push - now.exchange @ u
+        doubt = np.abs(force - self.stiffness @ u).max(initial=0)
+        if doubt > 1e-8 * (abs(self.stiffness) @ abs(u)).max(initial=0):
+            raise ValueError(
+                f"the closure {type(space.closure).__name__} says that it is linear, but its flux is not its tangent times grad U"
+            )
+        self._exchange = now.exchange
+        self._steady = lru_cache(maxsize=4)(self._factor)
+
+    def at_rest(self, u: Array, t: float) -> Balanced:
+        """Known: it is there that the closure was asked."""
+        return self._first
+
+    def _factor(self, s: float, exchange: csr_matrix | None) -> tuple[csr_matrix, csr_matrix, SuperLU | None]:
+        """K + R, the coupling of the free dofs with the others, and the factors."""
+        forcing = self.space.forcing
+        resisting = (self.stiffness + (self._exchange if exchange is None else exchange)).tocsr()
+        rows = (s * self.space.mass + resisting).tocsr()[forcing.free]
+        return resisting, rows[:, forcing.fixed], splu(rows[:, forcing.free].tocsc()) if forcing.free.size else None
+
+    def _matrices(self, s: float, now: Forces) -> tuple[csr_matrix, csr_matrix, SuperLU | None]:
+        return self._steady(s, None) if self.space.forcing.exchange_is_steady else self._factor(s, now.exchange)
+
+    def solve(
+        self, t: float, s: float, inertia: Array, guess: Array, memory: Memory, values: Array | None = None
+    ) -> Balanced:
+        forcing, now = self.space.forcing, self.space.forcing.at(t)
+        resisting, coupling, factors = self._matrices(s, now)
+        values = now.values if values is None else values
+        u = np.empty_like(guess)
+        u[forcing.fixed] = values
+
+        def solve(rhs: Array) -> Array:
+            found = np.zeros_like(rhs)
+            if factors is not None:
+                found[forcing.free] = factors.solve(rhs[forcing.free])
+            return found
+
+        if factors is not None:
+            u[forcing.free] = factors.solve((now.load + inertia)[forcing.free] - coupling @ values)
+        if not np.isfinite(u).all():
+            place = self.space.basis.doflocs[:, int(np.argmin(np.isfinite(u)))].tolist()
+            raise ConvergenceError(f"the macro state is not finite any more at t={t:.6g}, first at x={place}")
+        return Balanced(u, now.load - resisting @ u, memory, Effort(), solve)
+
+    def flux(self, u: Array, t: float, memory: Memory) -> tuple[Array | None, Effort]:
+        """Not now: it follows from U whenever it is wanted."""
+        return None, Effort()
+
+
+def equation(space: Space, u: Array, t: float, memory: Memory) -> Linear | Conversing:
+    """For problems that begin, or go on, with U at time t."""
+    return Linear(space, u, t, memory) if getattr(space.closure, "linear", False) else Conversing(space)
+
+
+def effort_of(answer: Answer) -> Effort:
+    """Of one turn."""
+    return Effort(1, int(answer.info.get("micro_solves", 0)), int(answer.info.get("iterations", 0)))
+
+
+def effort(history: tuple[Dialogue, ...]) -> Effort:
+    """Of a dialogue."""
+    done: Any = ((1, turn.micro_solves, turn.iterations) for turn in history)
+    return Effort(*map(sum, zip(*done, strict=True)))
