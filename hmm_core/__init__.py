@@ -39,6 +39,7 @@ _HOME = {
     "plan": "analysis.planner",
     "solve_elliptic": "macro.elliptic",
     "solve_parabolic": "macro.evolution",
+    "solve_wave": "macro.waves",
 }
 _MODULES = {
     "analysis": "analysis",

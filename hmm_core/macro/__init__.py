@@ -8,6 +8,7 @@ loop       turn after turn, until the forces balance
 solution   U, its error, its fine scale
 elliptic   steady problems
 evolution  parabolic ones: steps of TR-BDF2; inertia: the averaged capacity; forcing: data that change in time
+waves      hyperbolic ones: the implicit midpoint rule; the dispersion that long times show
 implicit   one step's equation, by the dialogue or, if the closure is linear, by a back substitution
 march      from output time to output time; trajectory: U in time; store: its files
 """
@@ -19,6 +20,7 @@ from hmm_core.macro.loop import Dialogue, Equations, converse
 from hmm_core.macro.solution import NORMS, Solution
 from hmm_core.macro.space import macro_basis
 from hmm_core.macro.trajectory import Trajectory
+from hmm_core.macro.waves import solve_wave
 from hmm_core.macro.workers import WorkersLost
 
 __all__ = [
@@ -37,5 +39,6 @@ __all__ = [
     "secant",
     "solve_elliptic",
     "solve_parabolic",
+    "solve_wave",
     "update",
 ]

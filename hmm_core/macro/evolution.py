@@ -17,7 +17,6 @@ from hmm_core.macro.inertia import mass_matrix
 from hmm_core.macro.march import Clock, Stepped, evolve
 from hmm_core.macro.solution import Solution
 from hmm_core.macro.trajectory import Frame, Trajectory
-from hmm_core.macro.workers import Pool
 
 Array = np.ndarray
 ROOT = np.sqrt(2.0)
@@ -49,8 +48,9 @@ def solve_parabolic(
 
     Steps are those of TR-BDF2: the trapezoidal rule up to (2 - sqrt 2) h, then the backward formula through both points. It is of
     second order; L-stable, so that a rough initial state leaves no trace; of stage order two, so that boundary data which depend
-    on t cost no order; and it holds a third-order formula, whose distance is the error estimate (Bank et al. 1985; Hosea and
-    Shampine 1996). Each of the two stages is the dialogue of steady problems, with M/dt for an extra matrix.
+    on t cost no order; and it holds a third-order formula, whose distance is the error estimate (Bank et al., Transient
+    simulation of silicon devices and circuits, 1985; Hosea and Shampine, Analysis and implementation of TR-BDF2, 1996). Each of
+    the two stages is the dialogue of steady problems, with M/dt for an extra matrix.
 
     A closure that is linear, and says so (``closure.linear``), is asked once, and every step is a back substitution. Any other is
     asked anew in every step, and goes on from what it remembers of the last one. One that accepts ``t`` is given it: so a medium
@@ -89,13 +89,10 @@ def solve_parabolic(
     """
     refuse_misfit(basis, closure)
     clock = Clock.of(times, step, tol)
-    if not 0 < balance < 1 or max_iter < 1:
-        raise ValueError(f"balance={balance!r} must lie in (0, 1) and max_iter={max_iter!r} must be at least 1")
     t = float(clock.times[0])
     forcing = Forcing(basis, source, dirichlet, neumann, robin, t)
     mass = mass_matrix(basis, closure, capacity, "capacity")
-    pool = None if executor is None else Pool(executor, closure)
-    space = Space(basis, closure, mass, forcing, pool, balance, max_iter)
+    space = Space.of(basis, closure, mass, forcing, executor, balance, max_iter)
 
     def fields() -> dict[str, Array]:
         u = start(basis, initial)

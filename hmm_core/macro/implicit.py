@@ -3,11 +3,12 @@ r"""One implicit equation, of which steps in time are made:
     find U at time t:    s M U + F(U, t) + R(t) U = load(t) + inertia    on the free dofs,    U = data on the others,
 
 F the macro force of the closure's flux, R the exchange through the boundary. A closure that is linear, and says so, is asked
-once: F(U) = K U, and a step is a back substitution. With any other it is the dialogue of steady problems, with s M + R as its extra
-matrix, which goes on from what the closure remembers of the step before.
+once: F(U) = K U, and a step is a back substitution. With any other it is the dialogue of steady problems, with s M + R as its
+extra matrix, which goes on from what the closure remembers of the step before.
 """
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -61,6 +62,21 @@ class Space:
     pool: Pool | None
     tol: float
     max_iter: int
+
+    @staticmethod
+    def of(
+        basis: skfem.CellBasis,
+        closure: Callable,
+        mass: csr_matrix,
+        forcing: Forcing,
+        executor: Executor | None,
+        balance: float,
+        max_iter: int,
+    ) -> "Space":
+        if not 0 < balance < 1 or max_iter < 1:
+            raise ValueError(f"balance={balance!r} must lie in (0, 1) and max_iter={max_iter!r} must be at least 1")
+        pool = None if executor is None else Pool(executor, closure)
+        return Space(basis, closure, mass, forcing, pool, balance, max_iter)
 
     def ask(self, u: Array, t: float, memory: Memory) -> Answer:
         return micro_solve(self.closure, restrict(self.basis, u), memory, self.tol, t, self.pool)

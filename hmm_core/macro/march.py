@@ -89,7 +89,7 @@ class Clock:
         """Equal steps to the next output: their length, their number, and where they lead."""
         end = float(self.times[moment.reached + 1])
         left = end - moment.t
-        wanted = left if self.step is None else self.step
+        wanted = self.step or left
         if self.tol is not None:
             wanted = moment.wanted or FIRST_STEP * left
         count = max(1, math.ceil(left / wanted * (1 - 1e-12)))
