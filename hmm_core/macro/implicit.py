@@ -20,7 +20,7 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from hmm_core.closure import Answer
 from hmm_core.macro.dialogue import micro_solve, reconstruct, restrict, update
-from hmm_core.macro.forcing import Forces, Forcing
+from hmm_core.macro.forcing import Forcing
 from hmm_core.macro.loop import Dialogue, Equations, converse
 from hmm_core.macro.workers import Pool
 from hmm_core.micro.krylov import ConvergenceError
@@ -131,48 +131,51 @@ class Linear:
             raise ValueError(
                 f"the closure {type(space.closure).__name__} says that it is linear, but its flux is not its tangent times grad U"
             )
-        self._exchange = now.exchange
-        self._steady = lru_cache(maxsize=4)(self._factor)
+        self._factored = lru_cache(maxsize=4)(lambda s: Factored(space, self.stiffness + now.exchange, s, now.values))
 
     def at_rest(self, u: Array, t: float) -> Balanced:
         """Known: it is there that the closure was asked."""
         return self._first
 
-    def _factor(self, s: float, exchange: csr_matrix | None) -> tuple[csr_matrix, csr_matrix, SuperLU | None]:
-        """K + R, the coupling of the free dofs with the others, and the factors."""
-        forcing = self.space.forcing
-        resisting = (self.stiffness + (self._exchange if exchange is None else exchange)).tocsr()
-        rows = (s * self.space.mass + resisting).tocsr()[forcing.free]
-        return resisting, rows[:, forcing.fixed], splu(rows[:, forcing.free].tocsc()) if forcing.free.size else None
-
-    def _matrices(self, s: float, now: Forces) -> tuple[csr_matrix, csr_matrix, SuperLU | None]:
-        return self._steady(s, None) if self.space.forcing.exchange_is_steady else self._factor(s, now.exchange)
-
     def solve(
         self, t: float, s: float, inertia: Array, guess: Array, memory: Memory, values: Array | None = None
     ) -> Balanced:
-        forcing, now = self.space.forcing, self.space.forcing.at(t)
-        resisting, coupling, factors = self._matrices(s, now)
+        space, now = self.space, self.space.forcing.at(t)
         values = now.values if values is None else values
-        u = np.empty_like(guess)
-        u[forcing.fixed] = values
-
-        def solve(rhs: Array) -> Array:
-            found = np.zeros_like(rhs)
-            if factors is not None:
-                found[forcing.free] = factors.solve(rhs[forcing.free])
-            return found
-
-        if factors is not None:
-            u[forcing.free] = factors.solve((now.load + inertia)[forcing.free] - coupling @ values)
+        if space.forcing.exchange_is_steady:
+            system = self._factored(s)
+        else:
+            system = Factored(space, self.stiffness + now.exchange, s, values)
+        u = system.solve(now.load + inertia, values)
         if not np.isfinite(u).all():
-            place = self.space.basis.doflocs[:, int(np.argmin(np.isfinite(u)))].tolist()
+            place = space.basis.doflocs[:, int(np.argmin(np.isfinite(u)))].tolist()
             raise ConvergenceError(f"the macro state is not finite any more at t={t:.6g}, first at x={place}")
-        return Balanced(u, now.load - resisting @ u, memory, Effort(), solve)
+        return Balanced(u, now.load - system.resisting @ u, memory, Effort(), system.solve)
 
     def flux(self, u: Array, t: float, memory: Memory) -> tuple[Array | None, Effort]:
         """Not now: it follows from U whenever it is wanted."""
         return None, Effort()
+
+
+class Factored:
+    """s M + ``resisting``, with its factors on the free dofs."""
+
+    def __init__(self, space: Space, resisting: csr_matrix, s: float, values: Array):
+        self.free, self.fixed = space.forcing.free, space.forcing.fixed
+        rows = (s * space.mass + resisting).tocsr()[self.free]
+        self.resisting, self.coupling = resisting.tocsr(), rows[:, self.fixed]
+        self.values, self.lifted = values, self.coupling @ values
+        self.factors: SuperLU | None = splu(rows[:, self.free].tocsc()) if self.free.size else None
+
+    def solve(self, rhs: Array, values: Array | None = None) -> Array:
+        """(N,) -> (N,), with these values of the fixed dofs; without them they are zero."""
+        u, push = np.zeros_like(rhs), rhs[self.free]
+        if values is not None:
+            u[self.fixed] = values  # mostly the same as ever
+            push = push - (self.lifted if values is self.values else self.coupling @ values)
+        if self.factors is not None:
+            u[self.free] = self.factors.solve(push)
+        return u
 
 
 def equation(space: Space, u: Array, t: float, memory: Memory) -> Linear | Conversing:

@@ -107,7 +107,7 @@ class Midpoint:
         # M (V' - V) = h push(U_m), U' - U = h (V + V')/2 and U_m = (U + U')/2:  s M U_m + F(U_m) = load + s M (U + h/2 V)
         u, v, s, forcing = fields["u"], fields["rate"], 4 / h**2, self.space.forcing
         ahead = u + h / 2 * v
-        values = (u[forcing.fixed] + forcing.values(end)) / 2
+        values = (u[forcing.fixed] + forcing.values(end)) / 2 if forcing.moves["dirichlet"] else None
         middle = self.equation.solve(t + h / 2, s, s * (self.space.mass @ ahead), ahead, memory, values)
         after, rate = 2 * middle.u - u, 4 / h * (middle.u - u) - v
         return Stepped({"u": after, "rate": rate}, middle.memory, middle.effort)
