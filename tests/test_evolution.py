@@ -453,6 +453,13 @@ def test_between_the_outputs():
     assert run[3].u.any()
 
 
+def test_the_bar_counts_output_times(capsys):
+    solve_parabolic(line(2), ExactClosure(1.0), bump, 0.0, [0, 1, 2])
+    assert capsys.readouterr().err == ""
+    solve_parabolic(line(2), ExactClosure(1.0), bump, 0.0, [0, 1, 2], progress=True)
+    assert "2/2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("closure", "steps"), [("linear", 400), ("dialogue", 40)])
 def test_many_steps_need_no_more_memory(closure, steps):
     """The arrays that are there after a tenth of the steps, and at the end."""
@@ -615,6 +622,12 @@ def test_a_run_of_another_problem_is_not_continued(tmp_path):
             solve(times=times)
     with pytest.raises(ValueError, match="holds a run with 9 dofs; this space has 25"):
         Trajectory.load(tmp_path, square(2), run.closure)
+    with pytest.raises(FileExistsError, match="holds another run"):
+        solve(None, initial=0.0).save(tmp_path)
+    with pytest.raises(ValueError, match="is a run of another problem"):
+        solve(closure=CellClosure(hmm.media.checkerboard(1, 4), run.closure.cell))
+    solve(None, times=(0, 0.1)).save(tmp_path)  # a shorter part of it
+    np.testing.assert_array_equal(solve()[-1].u, run[-1].u)
     with pytest.raises(FileNotFoundError, match="holds no run"):
         Trajectory.load(tmp_path / "nowhere", square(1), run.closure)
 

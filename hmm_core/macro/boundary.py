@@ -65,15 +65,20 @@ def _source(rich: skfem.CellBasis, source: Data) -> Array:
 
 
 def _boundary(
-    basis: skfem.CellBasis, dirichlet: Any, neumann: Any, robin: Any
+    basis: skfem.CellBasis, dirichlet: Any, neumann: Any, robin: Any, edges: dict[str, skfem.FacetBasis]
 ) -> tuple[dict[int, float], Array, csr_matrix]:
-    """Boundary data as fixed dofs with their values, a load vector, and the matrix of int alpha U v."""
+    """Boundary data as fixed dofs with their values, a load vector, and the matrix of int alpha U v.
+
+    ``edges``: where the bases on the boundary are kept for the next time, if there is one.
+    """
     fixed, load, matrix, c = {}, np.zeros(basis.N), csr_matrix((basis.N, basis.N)), components(basis)
     for kind, name, facets, value in _parts(basis.mesh, {"dirichlet": dirichlet, "neumann": neumann, "robin": robin}):
         if kind == "dirichlet":
             fixed |= zip(*_interpolate(basis, name, value, facets), strict=True)
             continue
-        edge = basis.boundary(facets, intorder=2 * _degree(basis.elem) + 2)
+        if name not in edges:
+            edges[name] = basis.boundary(facets, intorder=2 * _degree(basis.elem) + 2)
+        edge = edges[name]
         x = edge.global_coordinates()
         if kind == "robin":
             if not isinstance(value, tuple | list) or len(value) != 2:

@@ -74,7 +74,7 @@ def solve_elliptic(
     if not 0 < tol < 1 or max_iter < 1:
         raise ValueError(f"tol={tol!r} must lie in (0, 1) and max_iter={max_iter!r} must be at least 1")
     load = _source(_rich(basis), source)
-    fixed, boundary_load, exchange = _boundary(basis, dirichlet, neumann, robin)
+    fixed, boundary_load, exchange = _boundary(basis, dirichlet, neumann, robin, {})
     if not fixed and not exchange.diagonal().any():
         raise ValueError("no Dirichlet and no Robin boundary: U is only defined up to a constant; fix it somewhere")
     u = start(basis, initial)

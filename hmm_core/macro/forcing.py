@@ -32,7 +32,7 @@ class Forcing:
         self.basis, self.source, self.boundary = basis, source, (dirichlet, neumann, robin)
         self.moves = {"source": changes(source), "boundary": changes(self.boundary), "dirichlet": changes(dirichlet)}
         self.exchange_is_steady = not changes(robin)
-        self._rich = _rich(basis)
+        self._rich, self._edges = _rich(basis), {}
         self._kept: dict[str, Any] = {}
         self._part("source", t)
         self.fixed, self._first_values, _, _ = self._part("boundary", t)
@@ -60,7 +60,7 @@ class Forcing:
         return found
 
     def _boundary_at(self, t: float) -> tuple[Array, Array, Array, csr_matrix]:
-        fixed, load, exchange = _boundary(self.basis, *(at(data, t) for data in self.boundary))
+        fixed, load, exchange = _boundary(self.basis, *(at(data, t) for data in self.boundary), self._edges)
         dofs = np.array(sorted(fixed), dtype=int)
         return dofs, np.array([fixed[dof] for dof in dofs], dtype=float), load, exchange
 

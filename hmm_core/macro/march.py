@@ -239,21 +239,24 @@ def evolve(
         raise ValueError(
             f"{name} is a run with other times: it has been at {old.times.tolist()[:5]} ..., and is to go on from there"
         )
-    if not isinstance(initial, Trajectory):
-        for field, value in fields().items():
-            kept = old.frames[0]._asdict()[field]
-            if not np.array_equal(kept, value):
-                raise ValueError(f"{name} is a run from another initial state: take another folder, or remove this one")
-    elif store is not None and old is initial:
+    if isinstance(initial, Trajectory):
+        begun = initial.frames[0]
+    else:
+        begun = Frame(**fields())
+    if not replace(old, times=clock.times[:1], frames=(begun,)).continues(old):
+        raise ValueError(f"{name} is a run from another initial state: take another folder, or remove this one")
+    if store is not None and old is initial:
         old.save(store.folder)
     return march(scheme, clock, replace(old, basis=space.basis, closure=space.closure), store, progress)
 
 
 def _digest(kind: str, space: Space, clock: Clock) -> str:
-    """Of what can be compared of two problems: not the functions themselves, but what they say at the first time."""
-    now, closure, hashed = space.forcing.at(float(clock.times[0])), space.closure, hashlib.blake2b(digest_size=16)
-    described = (kind, clock.step, clock.tol, space.tol, type(closure).__qualname__)
-    hashed.update(repr((*described, *(getattr(closure, name, None) for name in ("cell", "eps")))).encode())
+    """Of what can be compared of two problems: of functions that do not describe themselves, what they say at the first time."""
+    now, hashed = space.forcing.at(float(clock.times[0])), hashlib.blake2b(digest_size=16)
+    closure = getattr(space.closure, "__dict__", {}) or {"": space.closure}
+    told = [f"{name}={value!r}" for name, value in closure.items() if " at 0x" not in repr(value)]
+    described = (kind, clock.step, clock.tol, space.tol, type(space.closure).__qualname__, told)
+    hashed.update(repr(described).encode())
     for array in (space.basis.doflocs, space.mass.data, now.load, now.exchange.data, now.values):
         hashed.update(np.ascontiguousarray(array, dtype=float).tobytes())
     return hashed.hexdigest()

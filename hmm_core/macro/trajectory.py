@@ -151,12 +151,25 @@ class Trajectory:
     def save(self, path: str | os.PathLike) -> None:
         """Write everything to a folder: with it ``initial=Trajectory.load(...)`` or ``path=...`` goes on to the same numbers.
 
-        Every file is there when all of it is written; until then an older one stays.
+        Every file is there when all of it is written; until then an older one stays. FileExistsError if the folder holds another
+        run, of which it would become a mixture.
         """
         store = Store(Path(path))
+        if store.holds("moment") and not self.continues(Trajectory.load(path, self.basis, self.closure)):
+            raise FileExistsError(f"path={str(path)!r} holds another run: take another folder, or remove it")
         for k, (t, frame, interval) in enumerate(zip(self.times, self.frames, self.history, strict=True)):
             write_output(store, k, float(t), frame, interval)
         write_moment(store, self.moment, self.key)
+
+    def continues(self, other: "Trajectory") -> bool:
+        """Whether the two are the same run, as far as both have come."""
+        shared, mine, theirs = min(len(self), len(other)), self.frames[0], other.frames[0]
+        return (
+            self.key == other.key
+            and np.array_equal(self.times[:shared], other.times[:shared])
+            and np.array_equal(mine.u, theirs.u)
+            and (mine.rate is None or np.array_equal(mine.rate, theirs.rate))
+        )
 
     @staticmethod
     def load(path: str | os.PathLike, basis: skfem.CellBasis, closure: Callable) -> "Trajectory":
