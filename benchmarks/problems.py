@@ -103,6 +103,13 @@ def macro_solve(tensors: Array, cells: int = 32) -> Array:
     return skfem.solve(*skfem.condense(matrix, load, D=basis.get_dofs()))
 
 
+END = 0.1  # of the heat equation: the slowest mode has fallen to a seventh by then
+
+
+def bump(x: Array) -> Array:
+    return np.sin(np.pi * x[0]) * np.sin(np.pi * x[1])
+
+
 # -- references and errors -----------------------------------------------------------------------------------------------
 
 
@@ -136,6 +143,22 @@ def nonlinear_macro(cells: int, **cell) -> Array:
 @lru_cache(maxsize=4)
 def converged_nonlinear(cells: int = 32) -> Array:
     return nonlinear_macro(cells, n=20, scheme="fourier", tol=1e-10)
+
+
+@lru_cache(maxsize=4)
+def tensors_q1(cells: int) -> Array:
+    """Tensors (2, 2, K) of ``graded`` by Q1 cells of 32 x 32 elements."""
+    import hmm_core as hmm
+
+    return hmm.CellProblem(dim=2, n=32).effective_tensor(graded, x=macro_points(cells))
+
+
+@lru_cache(maxsize=4)
+def converged_parabolic(cells: int) -> Array:
+    """dU/dt - div(A grad U) = 1 from ``bump``, U = 0 on the boundary, at t = END: exact in time on this mesh, for these cells."""
+    from benchmarks.peers import scikit_fem_parabolic
+
+    return scikit_fem_parabolic(tensors_q1(cells), cells, 3200, "TR-BDF2")
 
 
 @lru_cache(maxsize=1)

@@ -62,6 +62,7 @@ def tasks(quick: bool = False) -> dict[str, Task]:
     result = {"hmm": whole_hmm(8 if quick else 32), "cells": many_cells(64 if quick else 1024)}
     size = (4, 8) if quick else (32, 16)
     result |= {"nonlinear": nonlinear_hmm(*size), "effort-nonlinear": nonlinear_effort(*size)}
+    result |= {"parabolic": parabolic_hmm(4 if quick else 16, 10 if quick else 100)}
     for n in (32,) if quick else (64, 128, 256, 512):
         result |= {f"cell2d-{name}-{n}": one_cell(2, n, name) for name in ("smooth", "disk")}
     for n in (8,) if quick else (32, 64):
@@ -236,6 +237,47 @@ def nonlinear_effort(cells: int, n: int) -> Task:
             for name, adaptive in (("adaptive", True), ("every turn from the affine field to 1e-8", False))
         },
         compare=False,
+    )
+
+
+# -- in time -------------------------------------------------------------------------------------------------------------
+
+
+def _parabolic(cells: int, steps: int, whole: bool) -> Callable[[], Array]:
+    import skfem
+
+    import hmm_core as hmm
+
+    basis = hmm.macro_basis(problems.macro_mesh(cells), skfem.ElementTriP1())
+    closure = hmm.CellClosure(graded, hmm.CellProblem(dim=2, n=32))
+    times = np.array([0, problems.END / steps, problems.END])
+
+    def run(initial: Any = problems.bump, times: Array = times) -> Any:
+        return hmm.solve_parabolic(basis, closure, initial, 1.0, times, step=problems.END / steps)
+
+    first = None if whole else run(times=times[:2])
+    return lambda: (run() if whole else run(first))[-1].u
+
+
+def _parabolic_peer(cells: int, steps: int, scheme: str) -> Callable[[], Array]:
+    from benchmarks import peers
+
+    return partial(peers.scikit_fem_parabolic, problems.tensors_q1(cells), cells, steps, scheme)
+
+
+def parabolic_hmm(cells: int, steps: int) -> Task:
+    return Task(
+        f"Heat in time: {2 * cells**2} triangles, {steps} steps, cells Q1 n=32",
+        {
+            "hmm_core from the first step on": Contender(partial(_parabolic, cells, steps, False), ours=True),
+            "hmm_core": Contender(partial(_parabolic, cells, steps, True), ours=True),
+            "scikit-fem, tensor known, Crank-Nicolson": Contender(
+                partial(_parabolic_peer, cells, steps, "Crank-Nicolson"), aim=0.33
+            ),
+            "scikit-fem, tensor known, TR-BDF2": Contender(partial(_parabolic_peer, cells, steps, "TR-BDF2"), aim=0.33),
+        },
+        error=lambda u: problems.l2_relative(u, problems.converged_parabolic(cells), cells),
+        note="From the first step on: a stored run is continued, and assembles anew, as the peer does. Error: that of the steps.",
     )
 
 

@@ -42,6 +42,7 @@ _HOME = {
     "StokesProblem": "micro.stokes",
     "StokesSolution": "micro.stokes",
     "TableClosure": "closure.table",
+    "Trajectory": "macro.trajectory",
     "Volumes": "macro.volumes",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
@@ -51,6 +52,8 @@ _HOME = {
     "solve_averaged": "macro.averaging",
     "solve_balance_law": "macro.balance",
     "solve_elliptic": "macro.elliptic",
+    "solve_parabolic": "macro.evolution",
+    "solve_wave": "macro.waves",
 }
 _MODULES = {
     "analysis": "analysis",

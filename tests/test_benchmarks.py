@@ -63,6 +63,15 @@ def test_nonlinear_contenders_of_one_grid_agree():
     assert task.error(spectral) < 1e-5 < task.error(ours) < 1e-2
 
 
+def test_contenders_in_time_solve_the_same_problem():
+    """Ten steps: all within their own error of the exact one, and the two of the same scheme of each other."""
+    task = TASKS["parabolic"]
+    later, whole, crank_nicolson, same = (answer(contender) for contender in task.contenders.values())
+    np.testing.assert_array_equal(later, whole)
+    np.testing.assert_allclose(whole, same, rtol=0, atol=1e-12)
+    assert 0 < task.error(whole) < 5e-3 and 0 < task.error(crank_nicolson) < 1e-2
+
+
 def test_adapting_the_effort_saves_micro_iterations():
     adaptive, stubborn = (answer(contender).value for contender in TASKS["effort-nonlinear"].contenders.values())
     assert 0 < adaptive < 0.7 * stubborn

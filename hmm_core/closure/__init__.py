@@ -13,9 +13,11 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     table          any closure, asked at the nodes of a lattice only (lattice)
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
-``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Six more things a
+``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Some more things a
 closure may offer, if it can:
 
+    linear                           True: sigma = A(x) grad U, the same at all times. Then a time step asks it nothing
+    frozen(t)                        the closure as it is at time t, if it changes in time
     dim                              the only dimension that it is made for
     alike(x) -> numbers (K,)         points with equal numbers share one micro problem: they are sent to one worker
     micro_fields(x, u, grad, eps)    the micro fields behind its answer, for ``Solution.reconstruct`` (a ``MicroFields``)

@@ -173,6 +173,39 @@ def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
+def takes_second(function: Any, name: str) -> bool:
+    """Whether a function of x is one of (x, name): its second parameter has no default, or is called so."""
+    positional = [p for p in parameters_of(function).values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return any(p.default is p.empty or p.name == name for p in positional[1:2])
+
+
+def in_time(function: Any) -> bool:
+    """Whether a medium, a law or a tensor changes in time: it has a parameter called t."""
+    return "t" in parameters_of(function)
+
+
+def at_time(function: Callable, t: float | None) -> Callable:
+    """A medium, a law or a tensor as it is at time t. ValueError if it changes in time and t is not given."""
+    if not in_time(function):
+        return function
+    if t is None:
+        raise ValueError(
+            f"{name_of(function)} changes in time, but it is asked without t: use solve_parabolic or solve_wave"
+        )
+    return AtTime(function, t)
+
+
+@dataclass(frozen=True)
+class AtTime:
+    """A function of (..., t) as one of (...), at one time."""
+
+    function: Callable
+    t: float
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args, t=self.t)
+
+
 def offered_to(function: Callable, offered: dict[str, Any]) -> dict[str, Any]:
     """Of what is offered by name, that which the function takes."""
     parameters = parameters_of(function)

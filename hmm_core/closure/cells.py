@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from hmm_core.closure.answer import Answer, question, shaped
+from hmm_core.closure.answer import Answer, at_time, in_time, question, shaped
 from hmm_core.closure.exact import apply
 from hmm_core.media.laws import Flux
 from hmm_core.micro.nonlinear import fits, solve_nonlinear
+from hmm_core.micro.question import places
+from hmm_core.micro.sample import evaluated
 
 Array = np.ndarray
 KEPT = ("fields", "start", "nothing")
@@ -60,7 +63,8 @@ class CellClosure:
 
     Parameters
     ----------
-    a : medium a(x, y) -> scalar or tensor field; or (d, d, d, d, ...), a_ijkl, for U of d components.
+    a : medium a(x, y) -> scalar or tensor field; or (d, d, d, d, ...), a_ijkl, for U of d components. One that changes in time
+        is a(x, y, t); the tensor is computed again at the points where the coefficient in the cell has changed.
     cell : ``CellProblem``, or anything with its ``dim`` and ``solve``.
     eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is.
 
@@ -81,14 +85,45 @@ class CellClosure:
     def dim(self) -> int:
         return self.cell.dim
 
-    def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
+    @property
+    def linear(self) -> bool:
+        return not in_time(self.a)
+
+    def frozen(self, t: float | None) -> "CellClosure":
+        """This closure with the medium as it is at time t."""
+        return replace(self, a=at_time(self.a, t)) if in_time(self.a) else self
+
+    def __call__(
+        self,
+        x: Array,
+        u: Array,
+        grad: Array,
+        memory: dict | None = None,
+        tol: float | None = None,
+        t: float | None = None,
+    ) -> Answer:
         x, _, grad, shape = question(x, u, grad, self.dim)
-        tensor, info = remembered(lambda new: self.cell.solve(self.a, new, self.eps, correctors=False), x, grad, memory)
-        return linear_answer(tensor, x, grad, shape, info)
+        a = at_time(self.a, t)
+        then = self._unchanged if in_time(self.a) else None
+        solve = partial(self.cell.solve, a, eps=self.eps, correctors=False)
+        tensor, info = remembered(solve, x, grad, memory, then and partial(then, t=t))
+        answer = linear_answer(tensor, x, grad, shape, info)
+        if then:
+            answer.memory["t"] = np.full(x.shape[1], t)
+        return answer
+
+    def _unchanged(self, x: Array, memory: dict, t: float) -> Array:
+        """Whether the coefficient at x (d, K) is the same at both times, at every point of the cell where it is looked at."""
+        same, cell, before = [], self.cell, memory["t"][0]
+        for first in range(0, x.shape[1], cell.chunk):
+            where = places(x[:, first : first + cell.chunk, None], cell.domain[:, None], self.eps)
+            then, now = (evaluated(at_time(self.a, moment), *where) for moment in (before, t))
+            same.append(np.broadcast_to((then == now).all(axis=(1, 2)), where[0].shape[1]))
+        return np.concatenate(same)
 
     def alike(self, x: Array) -> Array:
         """Numbers (K,) for points x (d, K): equal ones have the same coefficient in the cell, and so the same tensor."""
-        return self.cell.alike(self.a, x, self.eps)
+        return np.arange(x.shape[1]) if in_time(self.a) else self.cell.alike(self.a, x, self.eps)
 
     def micro_fields(self, x: Array, u: Array, grad: Array, eps: float) -> MicroFields:
         """The correctors w_j at K points."""
@@ -113,7 +148,8 @@ class NonlinearCellClosure:
 
     Parameters
     ----------
-    flux : law flux(x, y, u, xi) -> j, dj_du, dj_dxi (see ``laws``, which also makes one from j alone).
+    flux : law flux(x, y, u, xi) -> j, dj_du, dj_dxi (see ``laws``, which also makes one from j alone); flux(x, y, u, xi, t) if
+        it changes in time.
     cell : ``CellProblem``, as for ``solve_nonlinear``. Its ``tol`` is the accuracy when none is asked for; the macro solver
         always asks, down to a tenth of its own tolerance.
     eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is. The value U is that at x
@@ -143,10 +179,23 @@ class NonlinearCellClosure:
     def dim(self) -> int:
         return self.cell.dim
 
-    def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
+    def frozen(self, t: float | None) -> "NonlinearCellClosure":
+        """This closure with the law as it is at time t."""
+        return replace(self, flux=at_time(self.flux, t)) if in_time(self.flux) else self
+
+    def __call__(
+        self,
+        x: Array,
+        u: Array,
+        grad: Array,
+        memory: dict | None = None,
+        tol: float | None = None,
+        t: float | None = None,
+    ) -> Answer:
         x, u, grad, shape = question(x, u, grad, self.dim)
+        law = at_time(self.flux, t)
         if not self.adaptive:
-            micro = solve_nonlinear(self.cell, self.flux, x, u, grad, self.eps)
+            micro = solve_nonlinear(self.cell, law, x, u, grad, self.eps)
             info = {"micro_solves": x.shape[1], "iterations": int(micro.iterations.sum())}
             return shaped((micro.flux, micro.d_du, micro.d_dgrad), shape, info=info)
         tol = self.cell.tol if tol is None else tol
@@ -154,18 +203,18 @@ class NonlinearCellClosure:
         asked = np.ones(x.shape[1], dtype=bool)
         if memory is not None:
             flux, near = _extrapolated(memory, u, grad, tol)
-            asked = ~near
+            asked = ~near if law is self.flux else ~near | (memory["t"] != t)
         work = {"micro_solves": int(asked.sum()), "iterations": 0, "reused": int((~asked).sum()), "tol": tol}
         if asked.any():
             old = None
             if memory is not None and self.keep != "nothing":
                 old = memory if asked.all() else {name: value[..., asked] for name, value in memory.items()}
-            micro = solve_nonlinear(
-                self.cell, self.flux, x[:, asked], u[..., asked], grad[..., asked], self.eps, old, tol
-            )
+            micro = solve_nonlinear(self.cell, law, x[:, asked], u[..., asked], grad[..., asked], self.eps, old, tol)
             work["iterations"] = int(micro.iterations.sum())
             fresh = {"x": x[:, asked], "flux": micro.flux, "d_du": micro.d_du, "d_dgrad": micro.d_dgrad}
             fresh |= micro.kept(self.keep) | {"accuracy": np.full(asked.sum(), tol)}
+            if law is not self.flux:
+                fresh["t"] = np.full(asked.sum(), t)
             memory = fresh if asked.all() else _merged(memory, fresh, asked)
         parts = memory["flux"], memory["d_du"], memory["d_dgrad"]
         if not asked.all():
@@ -190,8 +239,17 @@ class NonlinearCellClosure:
         return memory if np.array_equal(memory["x"], x) else None
 
 
-def remembered(solve: Callable[[Array], Any], x: Array, grad: Array, memory: dict | None) -> tuple[Array, dict]:
-    """Tensors (c, d, c, d, K) of a linear law at points x (d, K), by ``solve`` where the memory has none; and the work."""
+def remembered(
+    solve: Callable[[Array], Any],
+    x: Array,
+    grad: Array,
+    memory: dict | None,
+    unchanged: Callable[[Array, dict], Array] | None = None,
+) -> tuple[Array, dict]:
+    """Tensors (c, d, c, d, K) of a linear law at points x (d, K), by ``solve`` where the memory has none; and the work.
+
+    unchanged : of points that the memory has, whether (K,) its tensors still hold. None: always.
+    """
     c, d, count = grad.shape[:-2], *x.shape
     tensor, known = np.empty((*c, d, *c, d, count)), np.zeros(count, dtype=bool)
     if memory is not None:
@@ -199,6 +257,8 @@ def remembered(solve: Callable[[Array], Any], x: Array, grad: Array, memory: dic
         if stored != tensor.shape or np.shape(memory.get("x")) != x.shape:
             raise ValueError(f"memory: tensor {stored} does not belong to {count} points in {d}D; use None")
         known = (memory["x"] == x).all(axis=0)
+        if unchanged and known.any():
+            known[known] = unchanged(x[:, known], memory)
         tensor[..., known] = memory["tensor"][..., known]
     if known.all():
         return tensor, {"micro_solves": 0, "iterations": 0}

@@ -7,12 +7,14 @@ import numpy as np
 
 from hmm_core.closure.answer import (
     Answer,
+    at_time,
     broadcasts,
+    in_time,
     name_of,
-    parameters_of,
     question,
     refuse_non_finite,
     shaped,
+    takes_second,
 )
 from hmm_core.micro.sample import has_minor_symmetries, least_pivot
 from hmm_core.micro.sampled_law import RefusedState
@@ -30,7 +32,7 @@ class ExactClosure:
     A : a number, a (d, d) array, or a function A(x) or A(x, u) that takes x (d, K) and u (K,) and returns tensors
         (d, d, K); a (d, d) tensor or a scalar field (K,) is also understood. For U of m components the tensors are
         (m, d, m, d, K), sigma_ij = A_ijkl d_l U_k. A function with a second parameter that has no default, or that is
-        called ``u``, is A(x, u).
+        called ``u``, is A(x, u); one with a parameter called ``t`` is A(x, t), for a material that changes in time.
     dA_du : function (x, u) -> like A(x, u), its derivative in u (scalar U). Without it, central differences with the step
         eps^(1/3) max(1, |u|) are used, good to about ten digits.
 
@@ -57,7 +59,21 @@ class ExactClosure:
     def dim(self) -> int | None:
         return None if callable(self.A) or np.ndim(self.A) == 0 else np.shape(self.A)[-1]
 
-    def __call__(self, x: Array, u: Array, grad: Array, memory: dict | None = None, tol: float | None = None) -> Answer:
+    @property
+    def linear(self) -> bool:
+        return not (_takes_u(self.A) or in_time(self.A))
+
+    def __call__(
+        self,
+        x: Array,
+        u: Array,
+        grad: Array,
+        memory: dict | None = None,
+        tol: float | None = None,
+        t: float | None = None,
+    ) -> Answer:
+        if in_time(self.A):
+            return ExactClosure(at_time(self.A, t))(x, u, grad)
         follows_u = _takes_u(self.A)
         x, u, grad, shape = question(x, u, grad, self.dim, scalar=follows_u)
         c = grad.shape[:-2]
@@ -128,5 +144,4 @@ def _felt(A: Array) -> Array:
 
 
 def _takes_u(function: object) -> bool:
-    positional = [p for p in parameters_of(function).values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return any(p.default is p.empty or p.name == "u" for p in positional[1:2])
+    return takes_second(function, "u") and not in_time(function)

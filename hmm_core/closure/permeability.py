@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from hmm_core.closure.answer import Answer, Array, question
 from hmm_core.closure.cells import linear_answer, remembered
@@ -34,6 +34,7 @@ class PermeabilityClosure:
     stokes: Any
     mu: float = 1.0
     eps: float = 1.0
+    linear: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not callable(self.phi):

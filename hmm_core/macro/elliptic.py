@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import skfem
 
-from hmm_core.macro.boundary import Data, _boundary, _interpolate, _source
+from hmm_core.macro.boundary import Data, _boundary, _interpolate, _rich, _source
 from hmm_core.macro.loop import Dialogue, Equations, Turn, converse, error_band
 from hmm_core.macro.solution import Solution
 from hmm_core.macro.workers import Pool, WorkersLost
@@ -68,21 +68,16 @@ def solve_elliptic(
     These two and KeyboardInterrupt (Ctrl-C) carry the best state so far, a Solution, as ``error.unfinished`` (None before the
     first answer): look at it, save it, or go on with ``initial=error.unfinished``, which asks nothing twice.
     """
-    if not isinstance(basis, skfem.CellBasis) or basis.tind is not None:
-        raise TypeError(f"basis={basis!r} is not a basis of a whole mesh: use macro_basis(mesh, element)")
-    if not isinstance(getattr(basis.elem, "elem", basis.elem), skfem.ElementH1):
-        raise ValueError(f"basis: {type(basis.elem).__name__} is not an H1 element")
-    if not callable(closure):
-        raise TypeError(f"closure={closure!r} is not a closure: pass CellClosure(a, cell), for example")
-    if getattr(closure, "dim", None) not in (None, basis.mesh.dim()):
-        raise ValueError(f"the mesh is {basis.mesh.dim()}D, but the closure is made for {closure.dim}D")
+    refuse_misfit(basis, closure)
     if method not in ("newton", "picard"):
         raise ValueError(f"method={method!r} is not one of 'newton', 'picard'")
     if not 0 < tol < 1 or max_iter < 1:
         raise ValueError(f"tol={tol!r} must lie in (0, 1) and max_iter={max_iter!r} must be at least 1")
-    load = _source(basis, source)
-    fixed, boundary_load, exchange = _boundary(basis, dirichlet, neumann, robin)
-    u = _start(basis, initial)
+    load = _source(_rich(basis), source)
+    fixed, boundary_load, exchange = _boundary(basis, dirichlet, neumann, robin, {})
+    if not fixed and not exchange.diagonal().any():
+        raise ValueError("no Dirichlet and no Robin boundary: U is only defined up to a constant; fix it somewhere")
+    u = start(basis, initial)
     u[list(fixed)] = list(fixed.values())
     free = np.setdiff1d(np.arange(basis.N), list(fixed))
     equations = Equations(basis, closure, exchange, load + boundary_load, free)
@@ -117,11 +112,24 @@ def _remembered(initial: Any, basis: skfem.CellBasis, closure: Callable) -> dict
     return initial.memory if same else None
 
 
-def _start(basis: skfem.CellBasis, initial: Any) -> Array:
+def refuse_misfit(basis: Any, closure: Any) -> None:
+    """TypeError or ValueError unless this is a space and a closure that can answer for it."""
+    if not isinstance(basis, skfem.CellBasis) or basis.tind is not None:
+        raise TypeError(f"basis={basis!r} is not a basis of a whole mesh: use macro_basis(mesh, element)")
+    if not isinstance(getattr(basis.elem, "elem", basis.elem), skfem.ElementH1):
+        raise ValueError(f"basis: {type(basis.elem).__name__} is not an H1 element")
+    if not callable(closure):
+        raise TypeError(f"closure={closure!r} is not a closure: pass CellClosure(a, cell), for example")
+    if getattr(closure, "dim", None) not in (None, basis.mesh.dim()):
+        raise ValueError(f"the mesh is {basis.mesh.dim()}D, but the closure is made for {closure.dim}D")
+
+
+def start(basis: skfem.CellBasis, initial: Any, name: str = "initial") -> Array:
+    """Dofs (N,) of a number, a function of x, dofs or a Solution; zero for None."""
     if isinstance(initial, Solution):
         initial = initial.u
     if initial is None or not np.ndim(initial):
-        return _interpolate(basis, "initial", 0.0 if initial is None else initial)[1]
+        return _interpolate(basis, name, 0.0 if initial is None else initial)[1]
     if np.shape(initial) != (basis.N,) or not np.isfinite(initial).all():
-        raise ValueError(f"initial has shape {np.shape(initial)}; {basis.N} finite dofs are needed")
+        raise ValueError(f"{name} has shape {np.shape(initial)}; {basis.N} finite dofs are needed")
     return np.array(initial, dtype=float)
