@@ -82,9 +82,9 @@ class StokesProblem:
     """A description of the Stokes cell problem: its dimension and how it is discretised.
 
     The mesh is fitted to the obstacle, with Taylor-Hood elements and quadratic sides (``fitted``, ``mixed``). Where the surface
-    is smooth the error of K falls at about n^-4: round obstacles reach 0.1 % with n = 12, spheres 0.5 % with n = 6. Corners
-    that point into the fluid leave an order of about one: square obstacles 1 % with n = 16, 0.2 % with n = 64. A UserWarning
-    says where the mesh has cut off so much of an obstacle that percents may be wrong.
+    is smooth the error of K falls at about n^-4: round obstacles reach 0.1 % with n = 12, spheres in a fifth of the
+    cell 0.5 % with n = 6. Corners that point into the fluid leave an order of about one: square obstacles 1 % with n = 16, 0.2 %
+    with n = 64. A UserWarning says where the mesh has cut off so much of an obstacle that percents may be wrong.
 
     Parameters
     ----------
