@@ -73,7 +73,9 @@ def tasks(quick: bool = False) -> dict[str, Task]:
     for shape in ("square", "disk"):
         result |= {f"jump-{shape}": fourier_on_a_jump(32 if quick else 64, shape)}
     result |= {"executors": executors(8 if quick else 32)}
-    return result
+    from benchmarks.balance import balance_tasks  # which needs what is defined here
+
+    return result | balance_tasks(quick)
 
 
 # -- (a) whole HMM -------------------------------------------------------------------------------------------------------

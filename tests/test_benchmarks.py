@@ -40,6 +40,21 @@ def test_whole_hmm_solves_the_same_problem(task, contender):
     assert task.error(answer(contender)) < 1e-4
 
 
+@pytest.mark.parametrize(("task", "contender"), cases("sod"))
+def test_shock_tubes_are_the_same(task, contender):
+    assert task.error(answer(contender)) < 0.03
+
+
+@pytest.mark.parametrize(("task", "contender"), cases("table"))
+def test_a_table_leads_to_the_same_heat(task, contender):
+    assert task.error is None or task.error(answer(contender)) < 1e-4
+
+
+def test_a_table_asks_less():
+    tabled, direct = (answer(contender).value for contender in TASKS["table-questions"].contenders.values())
+    assert 0 < tabled < direct / 4
+
+
 def test_nonlinear_contenders_of_one_grid_agree():
     task = TASKS["nonlinear"]
     ours, spectral, cold, warm = (answer(contender) for contender in task.contenders.values())

@@ -141,8 +141,10 @@ def _spread(name: str, value: Any, lead: Shape, x: Array) -> Array:
     full = value[..., None] if value.shape == lead else value
     if full.ndim not in (0, len(lead) + 1) or not broadcasts(full.shape, (*lead, count)):
         raise ValueError(f"{name} has shape {value.shape}; expected {(*lead, count)}")
+    finite = np.isfinite(full).all()  # looked at before a number becomes an array
     full = np.broadcast_to(full, (*lead, count)).astype(float, copy=False)
-    refuse_non_finite(full, x, name, RefusedState)
+    if not finite:
+        refuse_non_finite(full, x, name, RefusedState)
     return full
 
 

@@ -19,7 +19,8 @@ NORMS = ("L1", "L2", "max")
 @dataclass(frozen=True)
 class Stretch:
     """The way to one of the times: how many steps, the shortest and the longest, how many of them were implicit in what is
-    stiff and how many were tried in vain; at how many points the flux was asked and the micro problems that took."""
+    stiff and how many were tried in vain; the largest estimated error of a step (relative, L1, of the first order; 0: there was
+    no reason to estimate it); at how many points the flux was asked, and the micro problems that took."""
 
     t: float
     steps: int = 0
@@ -27,6 +28,7 @@ class Stretch:
     longest: float = 0.0
     implicit: int = 0
     rejected: int = 0
+    error: float = 0.0
     asked: int = 0
     micro_solves: int = 0
 
@@ -139,7 +141,7 @@ class Flow:
                 parts = dict(stored)
             domain = tuple(map(tuple, parts["domain"]))
             grid = Volumes(tuple(map(int, parts["cells"])), domain)
-            kinds = (float, int, float, float, int, int, int, int)
+            kinds = (float, int, float, float, int, int, float, int, int)
             history = tuple(Stretch(*(k(v) for k, v in zip(kinds, row, strict=True))) for row in parts["history"])
             memory = {
                 name.removeprefix("memory/"): value for name, value in parts.items() if name.startswith("memory/")

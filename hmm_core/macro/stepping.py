@@ -178,6 +178,7 @@ def advance(law: Law, steps: Steps, now: Moment, end: float, bar: Any) -> tuple[
                 shortest=min(stretch.shortest, dt),
                 longest=max(stretch.longest, dt),
                 implicit=stretch.implicit + implicit,
+                error=max(stretch.error, error) if controlled or implicit else stretch.error,
             )
             bar.update(dt)
         _refuse_non_finite(law, now.U, now.t)

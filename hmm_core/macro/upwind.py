@@ -178,7 +178,7 @@ def reconstruct(scheme: Scheme, state: State, answer: Answer) -> Rate:
     count = state.x.shape[-1]
     u, flux = state.u.reshape(m, count), answer.flux.reshape(m, d, count)
     d_du, d_dgrad = answer.d_du.reshape(m, d, m, count), answer.d_dgrad.reshape(m, d, m, d, count)
-    change, speed, spread, conductivity, first = 0.0, 0.0, 0.0, [], 0
+    change, speed, spread, conductivity, first, follows = 0.0, 0.0, 0.0, [], 0, answer.d_dgrad.any()
     for axis, (low_side, high_side) in enumerate(scheme.sides):
         periodic = low_side.kind == "periodic"
         n = grid.cells[axis] + (not periodic)
@@ -206,6 +206,9 @@ def reconstruct(scheme: Scheme, state: State, answer: Answer) -> Rate:
         width = grid.width[axis]
         change = change - back(np.diff(F) / width, axis, d)
         speed += float(np.maximum(-low, high).max() / width)
+        if not follows:
+            conductivity.append(np.broadcast_to(0.0, (m, m, rows, grid.cells[axis] + 1)))
+            continue
         normal = d_dgrad[:, axis, :, axis]
         spread += 2 * float(np.abs(normal[..., sides[0].start : sides[1].stop]).sum(axis=1).max() / width**2)
         K = ((normal[..., sides[0]] + normal[..., sides[1]]) / 2).reshape(m, m, rows, n)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -54,17 +55,11 @@ class Volumes:
     @property
     def centres(self) -> Array:
         """(d, *cells)"""
-        return self._mesh(None)
+        return _points(self, None)
 
     def faces(self, axis: int) -> Array:
         """Centres of the faces across an axis: (d, *cells) with one more along it."""
-        return self._mesh(axis)
-
-    def _mesh(self, faces: int | None) -> Array:
-        lines = []
-        for i, ((a, b), n) in enumerate(zip(self.domain, self.cells, strict=True)):
-            lines.append(np.linspace(a, b, n + 1) if i == faces else a + (b - a) * (np.arange(n) + 0.5) / n)
-        return np.stack(np.meshgrid(*lines, indexing="ij"))
+        return _points(self, axis)
 
     def locate(self, points: Array) -> tuple[Array, ...]:
         """Index arrays of the cells that hold points (d, K). ValueError for points outside."""
@@ -87,6 +82,14 @@ class Volumes:
         flat = read_only(x.reshape(self.dim, -1))
         value = values_of(name, function(flat), flat)
         return (value.reshape(*value.shape[:-1], -1, len(weight)) @ weight).reshape(*value.shape[:-1], *self.cells)
+
+
+@lru_cache(maxsize=8)
+def _points(grid: Volumes, faces: int | None) -> Array:
+    lines = []
+    for i, ((a, b), n) in enumerate(zip(grid.domain, grid.cells, strict=True)):
+        lines.append(np.linspace(a, b, n + 1) if i == faces else a + (b - a) * (np.arange(n) + 0.5) / n)
+    return read_only(np.stack(np.meshgrid(*lines, indexing="ij")))
 
 
 def values_of(name: str, value: Any, x: Array, c: tuple[int, ...] | None = None) -> Array:

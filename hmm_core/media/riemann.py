@@ -71,7 +71,7 @@ class EulerFlux:
 
     def pressure(self, u: Array) -> Array:
         """(K,) from u (d + 2, K)."""
-        return (self.gamma - 1) * (u[-1] - (u[1:-1] ** 2).sum(axis=0) / (2 * u[0]))
+        return (self.gamma - 1) * (u[-1] - sum(q * q for q in u[1:-1]) / (2 * u[0]))
 
     def admissible(self, x: Array, u: Array) -> Array:
         """Whether density and pressure are positive: (K,). ValueError if u (d + 2, K) has other components."""
@@ -96,9 +96,10 @@ class EulerFlux:
     def __call__(self, x: Array, u: Array, grad: Array) -> tuple[Array, Array, float]:
         d, count = x.shape
         with np.errstate(all="ignore"):
-            g, rho, v = self.gamma - 1, np.where(self.admissible(x, u), u[0], np.nan), u[1:-1] / u[0]
-            p = self.pressure(u)
-            H, of_rho = (u[-1] + p) / rho, g * (v**2).sum(axis=0) / 2
+            self.admissible(x, u[:, :0])  # the number of components
+            g, v, p = self.gamma - 1, u[1:-1] / u[0], self.pressure(u)
+            rho = np.where((u[0] > 0) & (p > 0), u[0], np.nan)
+            H, of_rho = (u[-1] + p) / rho, g * sum(w * w for w in v) / 2
             F, A = np.zeros((d + 2, d, count)), np.zeros((d + 2, d, d + 2, count))
             for i in range(d):
                 F[0, i], F[-1, i] = rho * v[i], rho * H * v[i]
