@@ -1,7 +1,9 @@
 """Balance laws: Sod's problem beside PyClaw and beside a plain NumPy loop, and a table beside direct questions."""
 
+import contextlib
 from collections.abc import Callable
 from functools import cache, partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,8 @@ def _numpy(n: int, t: float) -> Callable[[], Array]:
 
 
 def _pyclaw(n: int, t: float) -> Callable[[], Array]:
-    from clawpack import pyclaw, riemann
+    with TemporaryDirectory() as folder, contextlib.chdir(folder):  # it opens a log where it is imported
+        from clawpack import pyclaw, riemann
 
     def run() -> Array:
         solver = pyclaw.ClawSolver1D(riemann.euler_with_efix_1D)

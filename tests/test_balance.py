@@ -1,6 +1,7 @@
 """Balance laws: waves at their speeds, in second order, mass to round-off, what is stiff implicitly, and what is refused."""
 
 import math
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -214,7 +215,7 @@ def test_the_tangent_of_the_gas_is_that_of_its_flux():
     "left, right, T, error", [((1, -2, 0.4), (1, 2, 0.4), 0.15, 0.025), ((1, 0, 1000.0), (1, 0, 0.01), 0.012, 0.125)]
 )
 def test_density_and_pressure_stay_positive(left, right, T, error):
-    """Two fans with almost a vacuum between them, and a strong blast (tests 2 and 3 of Toro 2009, section 4.3.3)."""
+    """Two fans with almost a vacuum between them, and a strong blast (the second and the third test of Toro's book)."""
     flow = solve_balance_law(Volumes(100), GAS, gas(left, right), [0, T / 2, T], boundary="outflow")
     assert flow.averages[:, 0].min() > 0 and min(GAS.pressure(U).min() for U in flow.averages) > 0
     exact = hmm.exact.EulerRiemann(left, right)
@@ -339,6 +340,20 @@ def test_a_source_in_second_order(tell):
         for dt in (0.2, 0.1, 0.05)
     ]
     assert (orders(errors) > 1.8).all() and errors[-1] < 1e-4
+
+
+def test_the_physical_flux_is_minus_what_a_closure_answers():
+    closure = hmm.CellClosure(lambda x, y: (1 + x[0]) / (2 + np.cos(2 * np.pi * y[0])), hmm.CellProblem(dim=1, n=16))
+    flux, x = PhysicalFlux(closure), np.array([[0.0, 0.3, 0.7]])
+    answer = flux(x, np.ones(3), np.full((1, 3), 2.0))
+    np.testing.assert_allclose(answer.flux, -(1 + x), rtol=1e-12)
+    np.testing.assert_allclose(answer.d_dgrad[0], -(1 + x) / 2, rtol=1e-12)
+    assert answer.info["micro_solves"] == 3 and flux.dim == 1 and not hasattr(flux, "admissible")
+    again = flux(x, np.ones(3), np.full((1, 3), 4.0), memory=answer.memory)
+    np.testing.assert_allclose(again.flux, 2 * answer.flux)
+    assert again.info["micro_solves"] == 0
+    np.testing.assert_array_equal(flux.alike(x), closure.alike(x))
+    assert pickle.loads(pickle.dumps(PhysicalFlux(hmm.ExactClosure(2.0))))(x, np.ones(3), x).flux[0, 1] == -0.6
 
 
 def test_cells_conduct_as_their_effective_tensor():

@@ -259,6 +259,22 @@ def test_a_system_of_two_components():
     assert flows[1].micro_solves == table.size + 1 < 500 < flows[0].history[-1].asked / 10
 
 
+def test_every_component_has_its_own_tolerance():
+    def water(x, u, grad):
+        h, q = u
+        return np.stack([q * h, 1e4 * (q**2 / h + h**2 / 2)])[:, None]
+
+    bounds, (x, u, grad) = [(0.7, 1.3), (-0.3, 0.3)], (np.zeros((1, 200)), states(400)[1].reshape(2, 200) * 0.5, None)
+    u[0] += 0.75
+    u[1] -= 0.25
+    grad = np.zeros((2, 1, 200))
+    coarse, fine = (TableClosure(water, u=bounds, tol=tol) for tol in ([1e-3, 10.0], 1e-3))
+    error = np.abs(coarse(x, u, grad).flux - water(x, u, grad)).max(axis=(1, 2))
+    assert error[0] < 1e-3 and 1e-3 < error[1] < 10
+    assert np.abs(fine(x, u, grad).flux - water(x, u, grad)).max() < 1e-3
+    assert coarse.size < fine.size / 10
+
+
 # -- noise ---------------------------------------------------------------------------------------------------------------
 
 
@@ -352,6 +368,7 @@ def test_a_refused_state_of_the_closure_comes_through():
         ({"grad": [(0, 1), (0, 1, 2)]}, "grad|sequence"),
         ({"u": (0, 1), "tol": 0.0}, "tol"),
         ({"u": (0, 1), "cells": 0}, "cells"),
+        ({"u": [(0, 1)] * 3, "cells": 10**5}, "cells"),
         ({"u": (0, 1), "max_size": 1.5}, "max_size"),
         ({"u": [(0, 1)] * 9}, "too many"),
     ],

@@ -93,6 +93,8 @@ class TableClosure:
             raise ValueError(f"cells={self.cells!r} and max_size={self.max_size!r} must be integers, cells at least 1")
         if len(pairs) > 8:
             raise ValueError(f"u and grad have {len(pairs)} numbers: a table of more than 8 has too many corners")
+        if self.lattice.depth < 4:
+            raise ValueError(f"cells={self.cells!r}: boxes of {len(pairs)} numbers could not be halved often enough")
         if not (np.asarray(self.tol, dtype=float) > 0).all():
             raise ValueError(f"tol={self.tol!r} must be positive")
 

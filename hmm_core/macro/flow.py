@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -121,9 +121,7 @@ class Flow:
             "averages": self.averages,
             "cells": np.array(self.grid.cells),
             "domain": np.array(self.grid.domain),
-            "history": np.array([tuple(vars(stretch).values()) for stretch in self.history], dtype=float).reshape(
-                -1, 8
-            ),
+            "history": np.array([astuple(stretch) for stretch in self.history], dtype=float),
             "dt": np.array(np.nan if self.dt is None else self.dt),
         }
         parts |= {name: part for name in ("stderr", "replicas") if (part := getattr(self, name)) is not None}

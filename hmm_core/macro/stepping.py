@@ -1,11 +1,12 @@
 """The steps of a balance law: what is heard at a state, one step, and step after step until a time.
 
-With r the rate of change, gamma = 1 - 1/sqrt 2 and any matrix L, a step is that of Rosenbrock and Heun,
+With r the rate of change, gamma = 1 - 1/sqrt 2 and any matrix L, a step is
 
     (1 - gamma dt L) k1 = r(U),   (1 - gamma dt L) k2 = r(U + dt k1) - 2 k1,   U' = U + dt (3 k1 + k2)/2,
 
-of second order for every L. Where nothing is stiff L = 0, and it is Heun's method, which is strong stability preserving: a
-mean of U and of two Euler steps. Otherwise L holds what is stiff (``stiff``), in which the step is L-stable; waves stay
+of second order for every L (Verwer, Spee, Blom and Hundsdorfer 1999, doi:10.1137/S1064827597326651). Where nothing is stiff
+L = 0, and it is Heun's method, which is strong stability preserving: a mean of U and of two Euler steps (Shu and Osher 1988,
+doi:10.1016/0021-9991(88)90177-5). Otherwise L holds what is stiff (``stiff``), in which the step is L-stable; waves stay
 explicit. Steady states stay, and mass is conserved, to round-off in both.
 """
 
@@ -94,6 +95,9 @@ def listen(law: Law, U: Array, t: float, memory: dict | None) -> Heard:
         rate = reconstruct(scheme, state, answer)
     except RefusedState as error:
         raise RefusedState(f"at t={t}: {error}") from error
+    except Exception as error:
+        error.add_note(f"on the way, at t={t}")
+        raise
     change, stiffness, reaction = rate.change, rate.spread, None
     if law.source is not None:
         S, reaction = _source(law, U, t)

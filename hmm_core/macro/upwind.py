@@ -6,8 +6,9 @@ r"""Finite volumes in space: from cell averages to face states, from the answers
     (ask)         face states         ->  F and its tangent
     reconstruct   F on both sides     ->  one flux for each face (Rusanov, or Harten, Lax and van Leer), rate of change, speeds
 
-Face states are those of limited linear profiles (MUSCL; van Leer 1979). Wave speeds are bounds of the eigenvalues of
-dF/dU on both sides of a face.
+Face states are those of limited linear profiles (MUSCL; van Leer 1979, doi:10.1016/0021-9991(79)90145-1), the flux between them
+is Rusanov's or that of Harten, Lax and van Leer 1983 (doi:10.1137/1025002). Wave speeds are bounds of the eigenvalues of dF/dU
+on both sides of a face.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,9 @@
 r"""Riemann problems: what becomes of two constant states that meet at x = 0. The solution depends on xi = x/t alone.
 
 scalar laws u_t + f(u)_x = 0 with f' monotone    a shock, or a fan where f'(u) = xi
-Euler's equations of a perfect gas               two waves, shock or fan, and a contact between them (Toro 2009)
+Euler's equations of a perfect gas               two waves, shock or fan, and a contact between them
+
+E. F. Toro, Riemann Solvers and Numerical Methods for Fluid Dynamics, 2009 (doi:10.1007/b79761).
 """
 
 from collections.abc import Callable, Sequence
@@ -121,7 +123,7 @@ class EulerFlux:
 
 @dataclass(frozen=True, eq=False)
 class EulerRiemann:
-    """The exact solution of Euler's equations from (density, velocity, pressure) left and right, E. F. Toro 2009, chapter 4.
+    """The exact solution of Euler's equations from (density, velocity, pressure) left and right.
 
     pressure, velocity   between the waves
     densities            left and right of the contact
