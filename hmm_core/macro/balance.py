@@ -108,6 +108,8 @@ def solve_balance_law(
         raise ValueError(f"dt={dt!r} must be a positive number, or None")
     if getattr(flux, "dim", None) not in (None, grid.dim):
         raise ValueError(f"the grid is {grid.dim}D, but the flux is made for {flux.dim}D")
+    if executor is not None and hasattr(flux, "realisation"):
+        raise ValueError("executor: a table asks on its own; TableClosure(..., executor=executor)")
     flow = _begin(grid, initial, times)
     c = flow.averages.shape[1 : -grid.dim]
     m, scalar = (c or (1,))[0], not c
