@@ -676,6 +676,7 @@ GRID = Volumes(10)
         ((GRID, burgers, lambda x: np.log(x[0] - 2 + 0j), [0, 1]), {}, "real numbers"),
         ((GRID, burgers, Flow(np.zeros(1), np.ones((1, 9)), Volumes(9)), [0, 1]), {}, "is a flow on"),
         ((GRID, PhysicalFlux(hmm.ExactClosure(np.eye(2))), wave, [0, 1]), {}, "made for 2D"),
+        ((GRID, hmm.ExactClosure(0.7), wave, [0, 1]), {}, r"runs up the gradient.* PhysicalFlux\(closure\)"),
         ((GRID, burgers, wave, [0, 1]), {"cfl": 1.5}, "cfl"),
         ((GRID, burgers, wave, [0, 1]), {"tol": 0.0}, "tol"),
         ((GRID, burgers, wave, [0, 1]), {"dt": -1.0}, "dt"),
