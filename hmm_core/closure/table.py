@@ -60,7 +60,8 @@ class TableClosure:
         may be worth less than that.
 
     Noisy closures: nodes keep their standard errors, boxes are not halved for the sake of noise, and answers carry what it
-    makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them.
+    makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them. ``solve_balance_law`` does
+    so for its band; the band of ``solve_elliptic`` takes errors for independent, and is too narrow for a noisy table.
 
     Pickles with its content, without its executor. Threads share one table; copies in other processes fill on their own.
 
