@@ -29,6 +29,7 @@ from hmm_core.micro.grid import read_only
 from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
+COARSE = 10.0  # a given step that is implicit may be so many times less accurate than a chosen one
 DIFFERENCE = 1e-6  # steps of difference quotients, relative to the largest value of a component
 
 
@@ -188,6 +189,11 @@ def advance(law: Law, steps: Steps, now: Moment, end: float, bar: Any) -> tuple[
                     now, stretch = replace(now, dt=wish), replace(stretch, rejected=stretch.rejected + 1)
                     continue
                 wish = max(wish, now.dt or 0.0) if dt == end - now.t else wish  # a step cut short knows little
+            elif implicit and error > COARSE * steps.tol:
+                raise ConvergenceError(
+                    f"dt={steps.dt}: in the implicit step from t={now.t} first and second order differ by {error:.2g} of U, "
+                    f"more than {COARSE:g} tol={COARSE * steps.tol:.2g}; give a shorter dt, or none"
+                )
             t = end if then.t >= end - 1e-14 * max(abs(end), dt) else then.t
             now, heard = replace(then, t=t, dt=wish), None
             stretch = replace(
