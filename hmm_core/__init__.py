@@ -6,7 +6,7 @@ A medium, asked by a micro solver, answers through a closure to a macro solver, 
     micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent,
                from an obstacle to its permeability
     closure/   the dialogue (x, U, grad U) -> flux and its tangent
-    macro/     the four-phase loop on any scikit-fem mesh
+    macro/     the four-phase loop on any scikit-fem mesh; balance laws on control volumes
     analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance
     compare/   what one would use instead: DNS, homogenization, MsFEM
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hmm_core as hmm
-from hmm_core import Answer, Flow, PhysicalFlux, RefusedState, Volumes, solve_balance_law
+from hmm_core import Answer, ConvergenceError, Flow, PhysicalFlux, RefusedState, Volumes, solve_balance_law
 from hmm_core.macro.upwind import LIMITERS, speeds
 
 GAS = hmm.exact.EulerFlux()
@@ -294,6 +294,33 @@ def test_steps_of_heat_are_as_long_as_accuracy_allows():
     gaps = [np.abs(flow.averages[-1] - reference).mean() for flow in (coarse, fine)]
     assert gaps[0] < 1e-3 and gaps[1] < gaps[0] / 30  # second order: a factor of 100
     assert coarse.history[-1].steps < 30 < fine.history[-1].steps < 400
+
+
+def test_a_given_implicit_step_that_is_too_long_is_refused():
+    """The tangent of a degenerate law vanishes where the gradient does: there a long linearised step overshoots."""
+
+    def power(x, u, grad):
+        return -np.abs(grad) * grad / 4, 0.0, -np.abs(grad)[None] / 2
+
+    with pytest.raises(ConvergenceError, match=r"dt=0\.001: in the implicit step from t=0\.00.* shorter dt"):
+        solve_balance_law(Volumes(100), power, lambda x: np.sin(2 * np.pi * x[0]), [0, 0.02], dt=1e-3)
+
+
+def test_a_drop_spreads_as_barenblatt_and_pattle_say():
+    """u_t = (u^2)_xx from a parabola: t^(-1/3) (1 - x^2/(12 t^(2/3)))_+, a front that moves at finite speed."""
+
+    def drop(x, t):
+        return t ** (-1 / 3) * np.maximum(1 - x[0] ** 2 / (12 * t ** (2 / 3)), 0)
+
+    def flux(x, u, grad):
+        return -2 * u * grad, -2 * grad, -2 * u[None, None]
+
+    errors = []
+    for n in (50, 100, 200):
+        flow = solve_balance_law(Volumes(n, (-6, 6)), flux, lambda x: drop(x, 1.0), [1, 2], boundary="wall", tol=3e-4)
+        errors.append(flow.error(drop))
+        assert flow.averages.min() > -1e-15 and abs(flow.mass()[1] - flow.mass()[0]) < 1e-12
+    assert (orders(errors) > 1.3).all() and errors[-1] < 4e-4  # second order but for the front
 
 
 def burgers_viscous(nu):
@@ -676,6 +703,7 @@ GRID = Volumes(10)
         ((GRID, burgers, lambda x: np.log(x[0] - 2 + 0j), [0, 1]), {}, "real numbers"),
         ((GRID, burgers, Flow(np.zeros(1), np.ones((1, 9)), Volumes(9)), [0, 1]), {}, "is a flow on"),
         ((GRID, PhysicalFlux(hmm.ExactClosure(np.eye(2))), wave, [0, 1]), {}, "made for 2D"),
+        ((GRID, hmm.ExactClosure(0.7), wave, [0, 1]), {}, r"runs up the gradient.* PhysicalFlux\(closure\)"),
         ((GRID, burgers, wave, [0, 1]), {"cfl": 1.5}, "cfl"),
         ((GRID, burgers, wave, [0, 1]), {"tol": 0.0}, "tol"),
         ((GRID, burgers, wave, [0, 1]), {"dt": -1.0}, "dt"),

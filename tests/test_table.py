@@ -1,7 +1,7 @@
 """Tables: below their promise on any question, the same whatever was asked before, noise kept, work counted, limits named."""
 
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,13 +178,27 @@ def test_a_copy_knows_what_the_table_knows():
 
 def test_threads_share_one_table():
     table, serial = (TableClosure(Counting(jam), u=(0, 1), tol=1e-6) for _ in range(2))
-    flows = []
+    x, u, grad = states(300)
+    answer = serial(x, u, grad)
     with ThreadPoolExecutor(3) as executor:
-        for closure, workers in ((table, executor), (serial, None)):
-            initial = lambda x: 0.5 + 0.4 * np.sin(2 * np.pi * x[0])  # noqa: E731
-            flows.append(solve_balance_law(Volumes(40), closure, initial, [0, 0.2], executor=workers))
-    np.testing.assert_array_equal(flows[0].averages, flows[1].averages)
-    assert table.size == serial.size
+        parts = list(executor.map(lambda k: table(x[:, k::6], u[k::6], grad[:, k::6]), range(6)))
+    for k, part in enumerate(parts):
+        np.testing.assert_array_equal(part.flux, answer.flux[:, k::6])
+    assert table.size == serial.size and sum(part.info["micro_solves"] for part in parts) == table.size + 1
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_workers_answer_at_the_nodes(kind):
+    x, u, grad = states(100)
+    serial = TableClosure(Counting(jam), u=(0, 1), tol=1e-5)
+    with kind(2) as executor:
+        table = TableClosure(Counting(jam), u=(0, 1), tol=1e-5, executor=executor)
+        answer = table(x, u, grad)
+        with pytest.raises(ValueError, match=r"TableClosure\(\.\.\., executor="):
+            solve_balance_law(Volumes(10), PhysicalFlux(table), 0.5, [0, 1], executor=executor)
+    np.testing.assert_array_equal(answer.flux, serial(x, u, grad).flux)
+    assert answer.info["micro_solves"] == table.size + 1 == serial.size + 1
+    assert pickle.loads(pickle.dumps(table)).executor is None
 
 
 def test_what_is_saved_is_not_asked_again(tmp_path):
@@ -367,6 +381,7 @@ def test_a_refused_state_of_the_closure_comes_through():
         ({"u": 3.0}, "u="),
         ({"grad": [(0, 1), (0, 1, 2)]}, "grad|sequence"),
         ({"u": (0, 1), "tol": 0.0}, "tol"),
+        ({"u": (0, 1), "executor": 2}, "submit"),
         ({"u": (0, 1), "cells": 0}, "cells"),
         ({"u": [(0, 1)] * 3, "cells": 10**5}, "cells"),
         ({"u": (0, 1), "max_size": 1.5}, "max_size"),

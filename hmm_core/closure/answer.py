@@ -70,7 +70,7 @@ def ask(
     offered = {"memory": memory, "tol": tol, "t": t}
     name = f"closure {name_of(closure)}"
     try:
-        answer = closure(x, u, grad, **offered_to(closure, offered))
+        answer = closure(x, u, grad, **_accepted(closure, offered))
     except Exception as error:
         low, high = (bound.round(6).tolist() for bound in (x.min(axis=1), x.max(axis=1)))
         error.add_note(f"{name} was asked at {x.shape[1]} points, x from {low} to {high}")
@@ -206,8 +206,7 @@ class AtTime:
         return self.function(*args, t=self.t)
 
 
-def offered_to(function: Callable, offered: dict[str, Any]) -> dict[str, Any]:
-    """Of what is offered by name, that which the function takes."""
+def _accepted(function: Callable, offered: dict[str, Any]) -> dict[str, Any]:
     parameters = parameters_of(function)
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {name: value for name, value in offered.items() if anything or name in parameters}

@@ -22,6 +22,7 @@ from itertools import product
 import numpy as np
 
 Array = np.ndarray
+REALISATIONS = 32  # of the noise of its nodes that a table can tell
 DROWNED = 3.0  # errors of so many standard errors of the values say nothing about the interpolation
 
 
@@ -38,6 +39,25 @@ class Store:
     )  # corner nodes, place of the lower one, error
     arrays: dict = field(default_factory=dict)  # the same as arrays, made when they are needed
     checked: bool = False  # whether it was looked at what else the law depends on
+
+    def as_arrays(self) -> dict:
+        """nodes (N, 2 + D, P), names (N,); of the leaves corners (M, 2^D), place (M, 1 + D) and error (M,)."""
+        arrays = self.arrays
+        if "nodes" not in arrays:
+            arrays["nodes"], arrays["names"] = np.array(self.values), np.fromiter(self.names, dtype=np.int64)
+        if "corners" not in arrays and self.leaves:
+            for part, column in zip(("corners", "place", "error"), zip(*self.leaves, strict=True), strict=True):
+                arrays[part] = np.array(column)
+        return arrays
+
+    def draws(self) -> Array:
+        """Standard normal numbers of the nodes (N, REALISATIONS, P), from their names."""
+        arrays = self.as_arrays()
+        if "draws" not in arrays:
+            size = REALISATIONS, arrays["nodes"].shape[2]
+            names = map(int, arrays["names"])
+            arrays["draws"] = np.array([np.random.default_rng([7, name]).standard_normal(size) for name in names])
+        return arrays["draws"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_core.closure.answer import Answer, ask, offered_to
+from hmm_core.closure.answer import Answer, _accepted, ask
 
 Array = np.ndarray
 
@@ -60,7 +60,7 @@ class Differences:
     length: float
 
     def __call__(self, x: Array, u: Array, grad: Array, memory: Any = None, tol: Any = None, t: Any = None) -> Any:
-        given = offered_to(self.function, {"memory": memory, "tol": tol, "t": t})
+        given = _accepted(self.function, {"memory": memory, "tol": tol, "t": t})
         flux = self.function(x, u, grad, **given)
         if not isinstance(flux, np.ndarray):
             return flux

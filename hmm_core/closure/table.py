@@ -1,11 +1,13 @@
 """A table in front of a closure: micro problems are solved at the nodes of a lattice of states, and only where it is asked."""
 
 import copy
+import itertools
 import math
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hmm_core.closure.answer import Answer, ask, question, shaped
-from hmm_core.closure.lattice import DROWNED, Lattice, Store
+from hmm_core.closure.lattice import DROWNED, REALISATIONS, Lattice, Store
 from hmm_core.closure.physical import as_closure
 from hmm_core.micro.grid import read_only
 from hmm_core.micro.krylov import ConvergenceError
@@ -23,7 +25,6 @@ from hmm_core.micro.sampled_law import RefusedState
 Array = np.ndarray
 Bounds = Sequence[float] | Sequence[Sequence[float]]
 SLACK = 1e-12  # of the range: round-off of a macro solver is forgiven
-REALISATIONS = 32  # of the noise of its nodes that a table can tell
 
 
 class TableFull(ConvergenceError):
@@ -53,13 +54,16 @@ class TableClosure:
     cells : boxes of the coarsest level along every axis; they are always halved.
     max_size : nodes that the table may hold.
     x : the place whose law is tabulated, for a closure that depends on x. None: it must not.
+    executor : anything with ``submit`` as in concurrent.futures, by which missing nodes are asked, in slices. Give it here and
+        not to the macro solver: workers that each had a table would ask everything once more.
     slopes : whether interpolation uses the closure's tangent. Without it more nodes are needed; of a noisy closure the tangent
         may be worth less than that.
 
     Noisy closures: nodes keep their standard errors, boxes are not halved for the sake of noise, and answers carry what it
-    makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them.
+    makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them. ``solve_balance_law`` does
+    so for its band; the band of ``solve_elliptic`` takes errors for independent, and is too narrow for a noisy table.
 
-    Pickles with its content. Copies in several processes fill on their own; threads share one.
+    Pickles with its content, without its executor. Threads share one table; copies in other processes fill on their own.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class TableClosure:
     max_size: int = 10_000
     x: Sequence[float] | None = None
     slopes: bool = True
+    executor: Executor | None = None
     _store: Store = field(default_factory=Store, repr=False)
     _lock: Any = field(default_factory=threading.RLock, repr=False)
     _drawn: int | None = field(default=None, repr=False)
@@ -89,6 +94,8 @@ class TableClosure:
         pairs = [*_pairs("u", self.u), *_pairs("grad", self.grad)]
         if not pairs:
             raise ValueError("u=None and grad=None: give bounds to at least one of them")
+        if self.executor is not None and not hasattr(self.executor, "submit"):
+            raise TypeError(f"executor={self.executor!r} has no submit(): pass a concurrent.futures executor, or None")
         if not (isinstance(self.cells, Integral) and self.cells >= 1 and isinstance(self.max_size, Integral)):
             raise ValueError(f"cells={self.cells!r} and max_size={self.max_size!r} must be integers, cells at least 1")
         if len(pairs) > 8:
@@ -188,7 +195,7 @@ class TableClosure:
         names = lattice.name(nodes.reshape(-1, lattice.dim), lattice.depth + 1)
         self._learn(names, rest, work)
         rows = np.array([store.names[int(name)] for name in names]).reshape(nodes.shape[:2])
-        at_corners, known = rows[:, : corners.shape[1]], self._arrays()["nodes"][rows]
+        at_corners, known = rows[:, : corners.shape[1]], self._store.as_arrays()["nodes"][rows]
         h = lattice.width / (lattice.cells * 2**level)
         error = lattice.errors(known[:, : corners.shape[1]], known[:, corners.shape[1] :], t, h)
         halved = np.ones(len(index), dtype=bool)
@@ -223,29 +230,28 @@ class TableClosure:
                 f"or a larger tol than {self.tol!r}"
             )
         z = lattice.place(lattice.index(missing, lattice.depth + 1))
-        answer = self._asked(z, *rest)
-        count, P = len(z), answer.flux[..., 0].size
-        parts = (answer.d_du, self.u, "u"), (answer.d_dgrad, self.grad, "grad")
-        slopes = []
-        for part, bounds, name in parts:
-            rows = part.reshape(P, -1, count)
-            if bounds is not None:
-                slopes.append(rows)
-            elif rows.any():
-                raise ValueError(
-                    f"the closure's flux depends on {name} (its tangent does): give the table bounds {name}="
-                )
-        stderr = np.zeros((P, count)) if answer.stderr is None else answer.stderr.reshape(P, count)
-        known = np.concatenate([answer.flux.reshape(P, 1, count), stderr[:, None], *slopes], axis=1).transpose(2, 1, 0)
+        known = []
+        for answer in self._asked(z, *rest):
+            P, count, slopes = answer.flux[..., 0].size, answer.flux.shape[-1], []
+            for part, bounds, name in ((answer.d_du, self.u, "u"), (answer.d_dgrad, self.grad, "grad")):
+                if bounds is not None:
+                    slopes.append(part.reshape(P, -1, count))
+                elif part.any():
+                    raise ValueError(
+                        f"the closure's flux depends on {name} (its tangent does): give the table bounds {name}="
+                    )
+            stderr = np.zeros(answer.flux.shape) if answer.stderr is None else answer.stderr
+            parts = [answer.flux.reshape(P, 1, count), stderr.reshape(P, 1, count), *slopes]
+            known += list(np.concatenate(parts, axis=1).transpose(2, 1, 0))
+            work[0] += int(answer.info.get("micro_solves", count))
+            work[1] += int(answer.info.get("iterations", 0))
         for name, row in zip(missing, known, strict=True):
             store.names[int(name)] = len(store.values)
             store.values.append(row)
         store.arrays.clear()
-        work[0] += int(answer.info.get("micro_solves", count))
-        work[1] += int(answer.info.get("iterations", 0))
 
-    def _asked(self, z: Array, x: Array, u: Array, grad: Array) -> Answer:
-        """The closure's answer at states z (B, D); what is not tabulated is taken from x (d,), u (c,), grad (c, d)."""
+    def _asked(self, z: Array, x: Array, u: Array, grad: Array) -> list[Answer]:
+        """The closure's answers at states z (B, D), in slices. What is not tabulated: x (d,), u (c,), grad (c, d)."""
         closure, count, first = as_closure(self.closure, 1e-6 * self.lattice.width, 1.0), len(z), 0
         if self.x is not None:
             x = np.asarray(self.x, dtype=float).reshape(x.shape)
@@ -254,7 +260,13 @@ class TableClosure:
             if bounds is not None:
                 size = state[k][..., 0].size
                 state[k], first = z.T[first : first + size].reshape(state[k].shape).copy(), first + size
-        return ask(closure, *map(read_only, state))
+        state = list(map(read_only, state))
+        if self.executor is None:
+            return [ask(closure, *state)]
+        parts = min(count, 4 * (getattr(self.executor, "_max_workers", None) or 1))
+        cuts = itertools.pairwise(np.linspace(0, count, parts + 1).astype(int))
+        jobs = [self.executor.submit(ask, closure, *(part[..., a:b] for part in state)) for a, b in cuts]
+        return [job.result() for job in jobs]
 
     def _refuse_other_dependence(self, x: Array, u: Array, grad: Array, work: list[int]) -> None:
         """Once, as soon as a question allows: the first node again, with all that is not tabulated as different as it gets."""
@@ -267,9 +279,9 @@ class TableClosure:
         k = int(gap.argmax())
         if not gap[k] and rest:
             return
-        lattice, known = self.lattice, self._arrays()
+        lattice, known = self.lattice, self._store.as_arrays()
         z = lattice.place(lattice.index(known["names"][:1], lattice.depth + 1))
-        answer = self._asked(z, x[:, k], u[..., k], grad[..., k])
+        (answer,) = self._asked(z, x[:, k], u[..., k], grad[..., k])
         work[0] += int(answer.info.get("micro_solves", 1))
         flux, there = answer.flux.reshape(-1), known["nodes"][0, 0]
         blur = 0.0 if answer.stderr is None else np.hypot(answer.stderr.reshape(-1), known["nodes"][0, 1])
@@ -282,24 +294,13 @@ class TableClosure:
             )
         self._store.checked = True
 
-    def _arrays(self) -> dict:
-        """What is in the store as arrays: nodes (N, 2 + D, P), names (N,), corners, place and error of the leaves."""
-        arrays = self._store.arrays
-        if "nodes" not in arrays:
-            arrays["nodes"] = np.array(self._store.values)
-            arrays["names"] = np.fromiter(self._store.names, dtype=np.int64)
-        if "corners" not in arrays and self._store.leaves:
-            for part, column in zip(("corners", "place", "error"), zip(*self._store.leaves, strict=True), strict=True):
-                arrays[part] = np.array(column)
-        return arrays
-
     def _interpolated(self, leaf: Array, z: Array) -> tuple[Array, Array, Array | None, Array]:
         """Value (K, P), slope (K, D, P), standard error and estimated error (K,) of states z (K, D) in leaves (K,)."""
-        lattice, arrays = self.lattice, self._arrays()
+        lattice, arrays = self.lattice, self._store.as_arrays()
         corners, place, error = arrays["corners"][leaf], arrays["place"][leaf], arrays["error"][leaf]
         known, f = arrays["nodes"][corners], arrays["nodes"][:, 0]
         if self._drawn is not None:
-            f = f + arrays["nodes"][:, 1] * self._draws()[:, self._drawn]
+            f = f + arrays["nodes"][:, 1] * self._store.draws()[:, self._drawn]
         h = lattice.width / (lattice.cells * 2.0 ** place[:, :1])
         t = np.clip((z - lattice.low) / h - place[:, 1:], 0.0, 1.0)
         value, slope = lattice.interpolate(f[corners], known[:, :, 2:], t, h)
@@ -307,15 +308,6 @@ class TableClosure:
         if arrays["nodes"][:, 1].any():
             stderr = np.sqrt(np.einsum("kc,kcp->kp", lattice.weights(t)[0] ** 2, known[:, :, 1] ** 2))
         return value, slope, stderr, error
-
-    def _draws(self) -> Array:
-        """Standard normal numbers of the nodes (N, REALISATIONS, P), from their names."""
-        arrays = self._arrays()
-        if "draws" not in arrays:
-            size = REALISATIONS, arrays["nodes"].shape[2]
-            names = map(int, arrays["names"])
-            arrays["draws"] = np.array([np.random.default_rng([7, name]).standard_normal(size) for name in names])
-        return arrays["draws"]
 
     # -- keeping it ------------------------------------------------------------------------------------------------------
 
@@ -367,7 +359,12 @@ class TableClosure:
 
     def __getstate__(self) -> dict:
         with self._lock:
-            return {**self.__dict__, "_store": copy.deepcopy(replace(self._store, arrays={})), "_lock": None}
+            return {
+                **self.__dict__,
+                "_store": copy.deepcopy(replace(self._store, arrays={})),
+                "_lock": None,
+                "executor": None,
+            }
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state | {"_lock": threading.RLock()})

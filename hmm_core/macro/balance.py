@@ -69,8 +69,9 @@ def solve_balance_law(
         in: numbers, a function of x, or of (x, t).
     cfl : the step times the speed of waves over the width (summed over axes) stays below it; up to 1/2 a cell average is a
         mean of states that the first-order scheme would give, so bounds are kept.
-    dt : a step (the last before one of the times is shorter); an error if waves are too fast for it. None: the longest that
-        ``cfl`` allows, with implicit steps or a source shorter where they would be less accurate than ``tol``.
+    dt : a step (the last before one of the times is shorter); an error if waves are too fast for it, or if it is implicit and
+        less accurate than 10 ``tol``. None: the longest that ``cfl`` allows, with implicit steps or a source shorter where they
+        would be less accurate than ``tol``.
     tol : relative L1 difference of the first and the second order in such a step.
     limiter : "van_leer", "mc", "minmod", or "flat", which makes the scheme one of first order.
     riemann : "hll" or "rusanov".
@@ -86,7 +87,7 @@ def solve_balance_law(
     RefusedState
         The flux has no answer for a state, or U is not finite any more; the message names time and place.
     ConvergenceError, WorkersLost
-        From the micro problems and the executor.
+        A given step that is implicit and too long; from the micro problems and the executor.
 
     Whatever is raised on the way, KeyboardInterrupt too, carries what was computed as ``error.unfinished``: a Flow, up to the
     last step. Give it as ``initial``, with the same ``times``, and it goes on to the same numbers.
@@ -108,6 +109,8 @@ def solve_balance_law(
         raise ValueError(f"dt={dt!r} must be a positive number, or None")
     if getattr(flux, "dim", None) not in (None, grid.dim):
         raise ValueError(f"the grid is {grid.dim}D, but the flux is made for {flux.dim}D")
+    if executor is not None and hasattr(flux, "realisation"):
+        raise ValueError("executor: a table asks on its own; TableClosure(..., executor=executor)")
     flow = _begin(grid, initial, times)
     c = flow.averages.shape[1 : -grid.dim]
     m, scalar = (c or (1,))[0], not c

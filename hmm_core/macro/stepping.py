@@ -29,6 +29,7 @@ from hmm_core.micro.grid import read_only
 from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
+COARSE = 10.0  # a given step that is implicit may be so many times less accurate than a chosen one
 DIFFERENCE = 1e-6  # steps of difference quotients, relative to the largest value of a component
 
 
@@ -81,6 +82,18 @@ class Heard:
     state: State
     answer: Answer
 
+    @property
+    def work(self) -> "Work":
+        return Work(self.answer.flux.shape[-1], int(self.answer.info.get("micro_solves", 0)))
+
+
+@dataclass(frozen=True)
+class Work:
+    """At how many points the flux was asked, and the micro problems that took."""
+
+    asked: int
+    micro_solves: int
+
 
 # -- one step ------------------------------------------------------------------------------------------------------------
 
@@ -106,53 +119,56 @@ def listen(law: Law, U: Array, t: float, memory: dict | None) -> Heard:
     return Heard(change, rate.speed, stiffness, rate.conductivity, reaction, state, answer)
 
 
-def step(law: Law, now: Moment, heard: Heard, dt: float, factor: Factor | None) -> tuple[Moment, float, Heard]:
-    """Update: the moment one step later, how far the first order is from it (L1, relative), and what was heard on the way."""
+def step(law: Law, now: Moment, heard: Heard, dt: float, factor: Factor | None) -> tuple[Moment, float, Work]:
+    """Update: the moment one step later, how far the first order is from it (L1, relative), and what was asked on the way."""
     solve, axes = factor.solve if factor else lambda r: r, tuple(range(1, now.U.ndim))
     replicas = now.replicas
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by name when it is next heard
         k1 = solve(heard.change)
         middle = listen(law, now.U + dt * k1, now.t + dt, heard.answer.memory)
         k2 = solve(middle.change - 2 * k1)
-        U = now.U + dt / 2 * (3 * k1 + k2)
+        U, work = now.U + dt / 2 * (3 * k1 + k2), middle.work
         sizes = np.maximum(law.sizes, np.maximum(np.abs(now.U), np.abs(U)).mean(axis=axes))
         error = float(((dt / 2 * np.abs(k1 + k2)).mean(axis=axes) / sizes).max())
         if heard.answer.stderr is not None and law.replicas:
             replicas = np.array([now.U] * law.replicas) if replicas is None else replicas
-            K1 = np.array([solve(r) for r in perturbed(law, heard, now.U, replicas, now.t, 0)])
-            ahead = perturbed(law, middle, now.U + dt * k1, replicas + dt * K1, now.t + dt, 1)
-            K2 = np.array([solve(r) for r in ahead - 2 * K1])
+            rates, first = perturbed(law, heard, now.U, replicas, now.t, 0)
+            K1 = np.array([solve(r) for r in rates])
+            rates, second = perturbed(law, middle, now.U + dt * k1, replicas + dt * K1, now.t + dt, 1)
+            K2 = np.array([solve(r) for r in rates - 2 * K1])
             replicas = replicas + dt / 2 * (3 * K1 + K2)
             blur = ((dt / 2 * np.abs(K1 + K2 - (k1 + k2))).mean(axis=(0, *(i + 1 for i in axes))) / sizes).max()
             error = max(0.0, error - DROWNED * float(blur))  # of noise no shorter step makes less
-    return Moment(now.t + dt, U, middle.answer.memory, None, replicas), error, middle
+            work = Work(work.asked, work.micro_solves + first + second)
+    return Moment(now.t + dt, U, middle.answer.memory, None, replicas), error, work
 
 
-def perturbed(law: Law, heard: Heard, U: Array, replicas: Array, t: float, stage: int) -> Array:
+def perturbed(law: Law, heard: Heard, U: Array, replicas: Array, t: float, stage: int) -> tuple[Array, int]:
     """Rates of change of replicas (R, m, *cells) of U: the flux that was heard at U, continued by its tangent, with errors.
 
-    Errors that are independent from answer to answer are drawn anew; a flux whose errors depend on each other draws its own
-    ``realisation``. No micro problem is solved.
+    Errors that are independent from answer to answer are drawn anew. A flux whose errors depend on each other draws its own
+    ``realisation``, which may solve micro problems where U was not: so many.
     """
-    scheme, state, answer, rates = law.scheme, heard.state, heard.answer, np.empty_like(replicas)
-    m = len(U)
+    m, state, answer, solves = len(U), heard.state, heard.answer, 0
     rng = np.random.default_rng([stage, int(np.float64(t).view(np.uint64))])  # the same after a pause
+    rows, count = answer.flux.size // answer.flux.shape[-1], answer.flux.shape[-1]
+    A, K = (part.reshape(rows, -1, count) for part in (answer.d_du, answer.d_dgrad))
+    S = 0.0 if law.source is None else _source(law, U, t)[0].reshape(U.shape)
+    rates = np.empty_like(replicas)
     for r, W in enumerate(replicas):
-        there = restrict(scheme, W, t)
+        there = restrict(law.scheme, W, t)
         if hasattr(law.flux, "realisation"):
-            answer = ask(law.flux.realisation(r), *there)
+            told = ask(law.flux.realisation(r), *there)
+            solves += int(told.info.get("micro_solves", 0))
         else:
-            du, dgrad = ((b - a).reshape(-1, a.shape[-1]) for a, b in zip(state[1:], there[1:], strict=True))
-            rows = heard.answer.flux.size // du.shape[1]
-            A, K = (part.reshape(rows, -1, du.shape[1]) for part in (heard.answer.d_du, heard.answer.d_dgrad))
+            du, dgrad = ((b - a).reshape(-1, count) for a, b in zip(state[1:], there[1:], strict=True))
             change = np.einsum("ijk,jk->ik", A, du) + np.einsum("ijk,jk->ik", K, dgrad)
-            error = heard.answer.stderr * rng.standard_normal(answer.flux.shape)
-            answer = replace(heard.answer, flux=heard.answer.flux + change.reshape(error.shape) + error)
-        rates[r] = reconstruct(scheme, there, answer).change
-        if law.source is not None:
-            S = _source(law, U, t)[0] + np.einsum("ijk,jk->ik", heard.reaction, (W - U).reshape(m, -1))
-            rates[r] += S.reshape(U.shape)
-    return rates
+            error = answer.stderr * rng.standard_normal(answer.flux.shape)
+            told = replace(answer, flux=answer.flux + change.reshape(error.shape) + error)
+        rates[r] = reconstruct(law.scheme, there, told).change + S
+        if heard.reaction is not None:
+            rates[r] += np.einsum("ijk,jk->ik", heard.reaction, (W - U).reshape(m, -1)).reshape(U.shape)
+    return rates, solves
 
 
 def advance(law: Law, steps: Steps, now: Moment, end: float, bar: Any) -> tuple[Moment, Stretch]:
@@ -162,17 +178,22 @@ def advance(law: Law, steps: Steps, now: Moment, end: float, bar: Any) -> tuple[
         while now.t < end:
             if heard is None:
                 heard = listen(law, now.U, now.t, now.memory)
-                stretch = _counted(stretch, heard)
+                stretch = _counted(stretch, heard.work)
             dt, implicit, controlled = _choose(law, steps, heard, now, end)
             factor = Factor.of(law.scheme, heard.conductivity, heard.reaction, dt, factor) if implicit else None
-            then, error, middle = step(law, now, heard, dt, factor)
-            stretch, wish = _counted(stretch, middle), None
+            then, error, work = step(law, now, heard, dt, factor)
+            stretch, wish = _counted(stretch, work), None
             if controlled:
                 wish = dt * min(5.0, max(0.2, 0.9 * math.sqrt(steps.tol / error) if error > 0 else 5.0))
                 if error > steps.tol:
                     now, stretch = replace(now, dt=wish), replace(stretch, rejected=stretch.rejected + 1)
                     continue
                 wish = max(wish, now.dt or 0.0) if dt == end - now.t else wish  # a step cut short knows little
+            elif implicit and error > COARSE * steps.tol:
+                raise ConvergenceError(
+                    f"dt={steps.dt}: in the implicit step from t={now.t} first and second order differ by {error:.2g} of U, "
+                    f"more than {COARSE:g} tol={COARSE * steps.tol:.2g}; give a shorter dt, or none"
+                )
             t = end if then.t >= end - 1e-14 * max(abs(end), dt) else then.t
             now, heard = replace(then, t=t, dt=wish), None
             stretch = replace(
@@ -221,11 +242,8 @@ def _refuse_non_finite(law: Law, U: Array, t: float) -> None:
         raise RefusedState(f"at t={t}: U = {U[bad].tolist()} at x={x}: it must be finite")
 
 
-def _counted(stretch: Stretch, heard: Heard) -> Stretch:
-    solves = int(heard.answer.info.get("micro_solves", 0))
-    return replace(
-        stretch, asked=stretch.asked + heard.answer.flux.shape[-1], micro_solves=stretch.micro_solves + solves
-    )
+def _counted(stretch: Stretch, work: Work) -> Stretch:
+    return replace(stretch, asked=stretch.asked + work.asked, micro_solves=stretch.micro_solves + work.micro_solves)
 
 
 def _source(law: Law, U: Array, t: float) -> tuple[Array, Array]:

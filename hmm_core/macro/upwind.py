@@ -172,7 +172,8 @@ def _transverse(scheme: Scheme, U: Array, t: float, axis: int) -> Array:
 def reconstruct(scheme: Scheme, state: State, answer: Answer) -> Rate:
     """From the answers on both sides of all faces to the rate of change of the averages.
 
-    Raises RefusedState where dF/dU has no real eigenvalues, unless the answers are noisy: there is no wave to follow.
+    Raises, unless the answers are noisy, RefusedState where dF/dU has no real eigenvalues, so that there is no wave to follow,
+    and ValueError where F runs up the gradient.
     """
     grid, d = scheme.grid, scheme.grid.dim
     m = 1 if scheme.scalar else len(state.u)
@@ -211,10 +212,22 @@ def reconstruct(scheme: Scheme, state: State, answer: Answer) -> Rate:
             conductivity.append(np.broadcast_to(0.0, (m, m, rows, grid.cells[axis] + 1)))
             continue
         normal = d_dgrad[:, axis, :, axis]
+        if answer.stderr is None:
+            _refuse_backwards(np.trace(normal) / m, state.x)
         spread += 2 * float(np.abs(normal[..., sides[0].start : sides[1].stop]).sum(axis=1).max() / width**2)
         K = ((normal[..., sides[0]] + normal[..., sides[1]]) / 2).reshape(m, m, rows, n)
         conductivity.append(np.concatenate([K, K[..., :1]], -1) if periodic else K)
     return Rate(change, speed, spread, conductivity)
+
+
+def _refuse_backwards(slope: Array, x: Array) -> None:
+    """A current that runs up its gradient sharpens what it should spread."""
+    if slope.max() > 1e-6 * np.abs(slope).max():  # differences are no better
+        k = int(slope.argmax())
+        raise ValueError(
+            f"dF/d grad U = {slope[k]} at x={x[:, k].tolist()}: the current runs up the gradient, and no solution lasts. "
+            "Closures answer with sigma, balance laws move by F = -sigma: PhysicalFlux(closure)"
+        )
 
 
 def speeds(A: Array, x: Array, sure: bool = True) -> tuple[Array, Array]:
