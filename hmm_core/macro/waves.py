@@ -27,7 +27,8 @@ from hmm_core.macro.elliptic import refuse_misfit, start
 from hmm_core.macro.forcing import Forcing
 from hmm_core.macro.implicit import Conversing, Effort, Linear, Memory, Space
 from hmm_core.macro.inertia import mass_matrix
-from hmm_core.macro.march import Clock, Stepped, evolve
+from hmm_core.macro.march import Clock, Stepped
+from hmm_core.macro.runs import evolve
 from hmm_core.macro.solution import Solution
 from hmm_core.macro.trajectory import Frame, Moment, Trajectory
 
@@ -108,7 +109,7 @@ class Midpoint:
         u, v, s, forcing = fields["u"], fields["rate"], 4 / h**2, self.space.forcing
         ahead = u + h / 2 * v
         values = (u[forcing.fixed] + forcing.values(end)) / 2 if forcing.moves["dirichlet"] else None
-        middle = self.equation.solve(t + h / 2, s, s * (self.space.mass @ ahead), ahead, memory, values)
+        middle = self.equation.solve(t + h / 2, s, s * (self.space.mass @ ahead), (ahead, u), memory, values)
         after, rate = 2 * middle.u - u, 4 / h * (middle.u - u) - v
         return Stepped({"u": after, "rate": rate}, middle.memory, middle.effort)
 
