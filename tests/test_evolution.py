@@ -120,11 +120,11 @@ def test_second_order_in_time(boundary, closure):
 
 
 def test_second_order_in_time_where_the_law_follows_the_state():
-    """sigma = (1 + u^2) grad u with data in t, against 160 steps: they share their error in space."""
+    """sigma = (1 + u^2) grad u with data in t, against 80 steps: they share their error in space."""
 
     def solve(steps):
         return solve_parabolic(
-            square(3),
+            square(2),
             ExactClosure(lambda x, u: 1 + u**2),
             bump,
             lambda x, t: 20 * np.cos(9 * t) + 0 * x[0],
@@ -132,9 +132,9 @@ def test_second_order_in_time_where_the_law_follows_the_state():
             dirichlet=lambda x, t: t * x[0],
         )
 
-    exact = solve(160)[-1].u
-    errors = [np.linalg.norm(solve(steps)[-1].u - exact) for steps in (10, 20, 40)]
-    np.testing.assert_allclose(slopes(errors), 2, atol=0.15)
+    exact = solve(80)[-1].u
+    errors = [np.linalg.norm(solve(steps)[-1].u - exact) for steps in (10, 20)]
+    np.testing.assert_allclose(slopes(errors), 2, atol=0.2)
 
 
 @pytest.mark.parametrize(
