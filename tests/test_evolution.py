@@ -186,6 +186,15 @@ def test_chosen_steps_keep_the_error_at_the_tolerance():
     )  # most in the first tenth, per length
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_chosen_steps_do_not_depend_on_the_unit(size):
+    runs = [
+        solve_parabolic(line(3), ExactClosure(1.0), lambda x, unit=unit: unit * bump(x), 0.0, [0, 0.3], tol=1e-3)
+        for unit in (1.0, size)
+    ]
+    assert runs[0].history[-1].steps == runs[1].history[-1].steps > 3
+
+
 def test_vectors_are_two_scalars():
     basis = macro_basis(MeshTri().refined(2), ElementVector(ElementTriP1()))
     times = np.linspace(0, 0.1, 6)
@@ -725,6 +734,7 @@ BAD = [
     ({"times": ["a", "b"]}, "times="),
     ({"times": [0, np.inf]}, "times must be finite; number 1 is not"),
     ({"step": 0.0}, "step=0.0 must be a number"),
+    ({"step": 1e-18}, "step=1e-18 is too short to move times up to 1"),
     ({"step": True}, "step=True must be a number"),
     ({"tol": -1e-3}, "tol=-0.001 must be a number"),
     ({"tol": 1.0}, "tol=1.0 must be a number"),

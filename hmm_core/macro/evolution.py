@@ -135,4 +135,6 @@ class TRBDF2:
         return Frame(fields["u"], None, flux), effort
 
     def _norm(self, u: Array) -> float:
-        return float(np.sqrt(max(u @ (self.space.mass @ u), 0.0)))
+        """(int c U^2)^(1/2), of numbers whose squares may be none."""
+        size = np.abs(u).max(initial=0.0) or 1.0
+        return float(size * np.sqrt(max(u / size @ (self.space.mass @ (u / size)), 0.0)))

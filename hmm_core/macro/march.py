@@ -76,6 +76,8 @@ class Clock:
                 raise ValueError(f"{name}={value!r} must be a number, 0 < {name} < {high}, or None")
         if step is not None and tol is not None:
             raise ValueError(f"step={step!r} and tol={tol!r}: steps are given or chosen, not both")
+        if step is not None and not step > 4 * np.spacing(np.abs(found).max()):
+            raise ValueError(f"step={step!r} is too short to move times up to {np.abs(found).max():.6g}")
         return Clock(found, step, tol)
 
     def plan(self, moment: Moment) -> tuple[float, int, float]:
@@ -119,8 +121,9 @@ def march(scheme: Scheme, clock: Clock, run: Trajectory, store: Store | None, pr
                 bar.update()
         except BaseException as error:
             place, error.unfinished = _place(error, scheme.space), so_far()
+            ahead = clock.times[min(moment.reached + 1, len(clock.times) - 1)]
             error.add_note(
-                f"in the step from t={moment.t:.6g}, on the way to t={clock.times[moment.reached + 1]:.6g}{place}; what was "
+                f"in the step from t={moment.t:.6g}, on the way to t={ahead:.6g}{place}; what was "
                 "computed until then is error.unfinished, a Trajectory to look at, to save, or to continue"
             )
             raise

@@ -85,8 +85,8 @@ def _digest(kind: str, space: Space, clock: Clock) -> str:
     """Of what can be compared of two problems: of functions that do not describe themselves, what they say at the first time."""
     now, hashed = space.forcing.at(float(clock.times[0])), hashlib.blake2b(digest_size=16)
     closure = getattr(space.closure, "__dict__", {}) or {"": space.closure}
-    told = [f"{name}={value!r}" for name, value in closure.items() if " at 0x" not in repr(value)]
-    described = (kind, clock.step, clock.tol, space.tol, type(space.closure).__qualname__, told)
+    fields = [f"{name}={value!r}" for name, value in closure.items() if " at 0x" not in repr(value)]
+    described = (kind, clock.step, clock.tol, space.tol, type(space.closure).__qualname__, fields)
     hashed.update(repr(described).encode())
     for array in (space.basis.doflocs, space.mass.data, now.load, now.exchange.data, now.values):
         hashed.update(np.ascontiguousarray(array, dtype=float).tobytes())

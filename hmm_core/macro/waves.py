@@ -60,7 +60,7 @@ def solve_wave(
     Steps are those of the implicit midpoint rule: second order, stable for any step, reversible, and without damping. For a
     linear closure and steady data the energy 1/2 int rho V^2 + 1/2 int grad U . A grad U - int f U is conserved to round-off; for
     a nonlinear one with a potential it is not exactly, but does not drift. One dialogue in a step, at its middle. Waves shorter
-    than a few steps or elements travel too slowly, as with every such scheme.
+    than a few steps or elements travel at a wrong speed, as with every such scheme.
 
     Parameters
     ----------
