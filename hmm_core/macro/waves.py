@@ -71,7 +71,7 @@ def solve_wave(
     density : rho > 0: a number, a function of x, or a medium rho(x, y), averaged over the cell.
     step : equal steps of at most this length between the times; without it the times are the steps.
     dispersion : the period eps of the material, for times of order eps^-2: adds the term -eps^2 <rho> <chi^2> u_xxtt, chi the
-        corrector of the closure's cell. On a line, for a medium and a density without slow variable.
+        corrector of the closure's cell. On a line, for a medium without slow variable and a density that is a number.
 
     Raises as ``solve_parabolic``, and ValueError where ``dispersion`` is asked for and not known.
     """
