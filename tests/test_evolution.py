@@ -659,6 +659,11 @@ def test_a_run_of_another_problem_is_not_continued(tmp_path):
     np.testing.assert_array_equal(solve()[-1].u, run[-1].u)
     with pytest.raises(FileNotFoundError, match="holds no run"):
         Trajectory.load(tmp_path / "nowhere", square(1), run.closure)
+    whole = (tmp_path / "moment.npz").read_bytes()
+    for damaged in (b"", b"junk", whole[: len(whole) // 2]):
+        (tmp_path / "moment.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"moment\.npz' is damaged, or no file of a run"):
+            solve()
 
 
 # -- what goes wrong -----------------------------------------------------------------------------------------------------
