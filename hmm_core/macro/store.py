@@ -35,7 +35,7 @@ class Store:
                 f"the folder {str(self.folder)!r} holds no run: there is no {self._file(name).name} in it"
             )
         try:
-            with np.load(self._file(name), allow_pickle=False) as arrays:
+            with self._file(name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return {key: arrays[key] for key in arrays.files}
         except (ValueError, EOFError, BadZipFile) as error:
             raise ValueError(f"{str(self._file(name))!r} is damaged, or no file of a run: {error}") from error
