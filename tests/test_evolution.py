@@ -119,6 +119,24 @@ def test_second_order_in_time(boundary, closure):
     np.testing.assert_allclose(slopes(errors), 2, atol=0.15)
 
 
+def test_second_order_in_time_where_the_law_follows_the_state():
+    """sigma = (1 + u^2) grad u with data in t, against 80 steps: they share their error in space."""
+
+    def solve(steps):
+        return solve_parabolic(
+            square(2),
+            ExactClosure(lambda x, u: 1 + u**2),
+            bump,
+            lambda x, t: 20 * np.cos(9 * t) + 0 * x[0],
+            np.linspace(0, 0.5, steps + 1),
+            dirichlet=lambda x, t: t * x[0],
+        )
+
+    exact = solve(80)[-1].u
+    errors = [np.linalg.norm(solve(steps)[-1].u - exact) for steps in (10, 20)]
+    np.testing.assert_allclose(slopes(errors), 2, atol=0.2)
+
+
 @pytest.mark.parametrize(
     ("mesh", "element", "order"), [(MeshTri, ElementTriP1, 2), (MeshQuad, ElementQuad1, 2), (MeshTri, ElementTriP2, 3)]
 )
@@ -166,6 +184,15 @@ def test_chosen_steps_keep_the_error_at_the_tolerance():
     assert (
         sum(steps[1]) < 5 * sum(steps[0]) and steps[1][1] > 2 * steps[1][2] / 9
     )  # most in the first tenth, per length
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_chosen_steps_do_not_depend_on_the_unit(size):
+    runs = [
+        solve_parabolic(line(3), ExactClosure(1.0), lambda x, unit=unit: unit * bump(x), 0.0, [0, 0.3], tol=1e-3)
+        for unit in (1.0, size)
+    ]
+    assert runs[0].history[-1].steps == runs[1].history[-1].steps > 3
 
 
 def test_vectors_are_two_scalars():
@@ -617,6 +644,8 @@ def test_a_run_of_another_problem_is_not_continued(tmp_path):
             solve(None, initial=run, **changed)
     with pytest.raises(ValueError, match="from another initial state"):
         solve(initial=0.0)
+    with pytest.raises(ValueError, match="initial is a run of another problem"):
+        solve_parabolic(square(2), run.closure, run, 1.0, [0, 0.1, 0.2])
     for times in ((0, 0.15, 0.2), (0, 0.1)):
         with pytest.raises(ValueError, match="a run with other times"):
             solve(times=times)
@@ -630,9 +659,23 @@ def test_a_run_of_another_problem_is_not_continued(tmp_path):
     np.testing.assert_array_equal(solve()[-1].u, run[-1].u)
     with pytest.raises(FileNotFoundError, match="holds no run"):
         Trajectory.load(tmp_path / "nowhere", square(1), run.closure)
+    whole = (tmp_path / "moment.npz").read_bytes()
+    for damaged in (b"", b"junk", whole[: len(whole) // 2]):
+        (tmp_path / "moment.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"moment\.npz' is damaged, or no file of a run"):
+            solve()
 
 
 # -- what goes wrong -----------------------------------------------------------------------------------------------------
+
+
+def test_before_the_first_answer_there_is_nothing_to_carry():
+    def never(x, u, grad):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        solve_parabolic(square(), never, 0.0, 1.0, [0, 1])
+    assert stopped.value.unfinished is None
 
 
 def explosive(x, u, grad):
@@ -651,6 +694,25 @@ def test_the_end_of_a_run_carries_what_was_computed():
     with pytest.raises((hmm.RefusedState, ConvergenceError), match="no answer above") as refused:
         solve_parabolic(square(2), explosive, 0.0, 100.0, [0, 0.01, 1], dirichlet=None, tol=0.1)
     assert refused.value.unfinished.moment.t == pytest.approx(0.017, abs=1e-4)  # shorter steps come nearer
+
+
+def test_a_guess_that_is_refused_is_replaced():
+    """Extrapolated from the first stage, U would be negative, which the closure refuses and the solution never is."""
+    refused = []
+
+    def positive(x, u, grad):
+        if u.min() < -1e-12:
+            refused.append(u.min())
+            raise hmm.RefusedState("negative")
+        return grad, 0.0, np.eye(1)
+
+    run, free = (solve_parabolic(line(3), closure, bump, 0.0, [0, 0.17]) for closure in (positive, plain_half))
+    np.testing.assert_allclose(run[-1].u, free[-1].u, rtol=0, atol=1e-12)
+    assert len(refused) == 1 and run[-1].u.min() >= 0
+
+
+def plain_half(x, u, grad):
+    return grad, 0.0, np.eye(1)
 
 
 def test_a_dialogue_that_fails_says_where():
@@ -677,6 +739,7 @@ BAD = [
     ({"times": ["a", "b"]}, "times="),
     ({"times": [0, np.inf]}, "times must be finite; number 1 is not"),
     ({"step": 0.0}, "step=0.0 must be a number"),
+    ({"step": 1e-18}, "step=1e-18 is too short to move times up to 1"),
     ({"step": True}, "step=True must be a number"),
     ({"tol": -1e-3}, "tol=-0.001 must be a number"),
     ({"tol": 1.0}, "tol=1.0 must be a number"),

@@ -63,6 +63,10 @@ class ExactClosure:
     def linear(self) -> bool:
         return not (_takes_u(self.A) or in_time(self.A))
 
+    def frozen(self, t: float | None) -> "ExactClosure":
+        """This closure with the tensor as it is at time t."""
+        return ExactClosure(at_time(self.A, t)) if in_time(self.A) else self
+
     def __call__(
         self,
         x: Array,
@@ -73,7 +77,7 @@ class ExactClosure:
         t: float | None = None,
     ) -> Answer:
         if in_time(self.A):
-            return ExactClosure(at_time(self.A, t))(x, u, grad)
+            return self.frozen(t)(x, u, grad)
         follows_u = _takes_u(self.A)
         x, u, grad, shape = question(x, u, grad, self.dim, scalar=follows_u)
         c = grad.shape[:-2]

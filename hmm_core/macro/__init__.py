@@ -10,7 +10,7 @@ elliptic   steady problems
 evolution  parabolic ones: steps of TR-BDF2; inertia: the averaged capacity; forcing: data that change in time
 waves      hyperbolic ones: the implicit midpoint rule; the dispersion that long times show
 implicit   one step's equation, by the dialogue or, if the closure is linear, by a back substitution
-march      from output time to output time; trajectory: U in time; store: its files
+march      from output time to output time; runs: how they begin, and begin again; trajectory: U in time; store: its files
 averaging  ordinary differential equations with a fast variable
 
 volumes    balance laws have cells of an interval or a rectangle as their space (and upwind, stepping, stiff)

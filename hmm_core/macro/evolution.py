@@ -14,7 +14,8 @@ from hmm_core.macro.elliptic import refuse_misfit, start
 from hmm_core.macro.forcing import Forcing
 from hmm_core.macro.implicit import Conversing, Effort, Linear, Memory, Space
 from hmm_core.macro.inertia import mass_matrix
-from hmm_core.macro.march import Clock, Stepped, evolve
+from hmm_core.macro.march import Clock, Stepped
+from hmm_core.macro.runs import evolve
 from hmm_core.macro.solution import Solution
 from hmm_core.macro.trajectory import Frame, Trajectory
 
@@ -118,9 +119,9 @@ class TRBDF2:
         u, push, mass, s = fields["u"], fields["push"], self.space.mass, 1 / (D * h)
         old = s * (mass @ u)
         # M (U' - U) = D h (push + push'), then M (U'' - U) = h (W push + W push' + D push'')
-        middle = self.equation.solve(t + GAMMA * h, s, old + push, u, memory)
+        middle = self.equation.solve(t + GAMMA * h, s, old + push, (u,), memory)
         ahead = u + (middle.u - u) / GAMMA
-        last = self.equation.solve(end, s, old + W / D * (push + middle.push), ahead, middle.memory)
+        last = self.equation.solve(end, s, old + W / D * (push + middle.push), (ahead, middle.u), middle.memory)
         done = Stepped({"u": last.u, "push": last.push}, last.memory, middle.effort.plus(last.effort))
         if not estimate:
             return done
@@ -134,4 +135,6 @@ class TRBDF2:
         return Frame(fields["u"], None, flux), effort
 
     def _norm(self, u: Array) -> float:
-        return float(np.sqrt(max(u @ (self.space.mass @ u), 0.0)))
+        """(int c U^2)^(1/2), of numbers whose squares may be none."""
+        size = np.abs(u).max(initial=0.0) or 1.0
+        return float(size * np.sqrt(max(u / size @ (self.space.mass @ (u / size)), 0.0)))

@@ -18,7 +18,7 @@ import skfem
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import SuperLU, splu
 
-from hmm_core.closure import Answer
+from hmm_core.closure import Answer, RefusedState
 from hmm_core.macro.dialogue import micro_solve, reconstruct, restrict, update
 from hmm_core.macro.forcing import Forcing
 from hmm_core.macro.loop import Dialogue, Equations, converse
@@ -92,7 +92,7 @@ class Space:
 
 
 class Conversing:
-    """Any closure: every equation is a dialogue."""
+    """Any closure: every equation is a dialogue. It starts from the first of the guesses that the closure has an answer for."""
 
     def __init__(self, space: Space):
         self.space = space
@@ -101,14 +101,21 @@ class Conversing:
         return self.space.at_rest(u, t, None)[0]
 
     def solve(
-        self, t: float, s: float, inertia: Array, guess: Array, memory: Memory, values: Array | None = None
+        self, t: float, s: float, inertia: Array, guesses: tuple, memory: Memory, values: Array | None = None
     ) -> Balanced:
         space, now = self.space, self.space.forcing.at(t)
-        u, free = guess.copy(), space.forcing.free
-        u[space.forcing.fixed] = now.values if values is None else values
-        extra = s * space.mass
+        free, extra = space.forcing.free, s * space.mass
         equations = Equations(space.basis, space.closure, extra + now.exchange, now.load + inertia, free, t)
-        turn, history = converse(equations, u, memory, pool=space.pool, tol=space.tol, max_iter=space.max_iter)
+        options = {"pool": space.pool, "tol": space.tol, "max_iter": space.max_iter}
+        for guess in guesses:
+            u = guess.copy()
+            u[space.forcing.fixed] = now.values if values is None else values
+            try:
+                turn, history = converse(equations, u, memory, **options)
+                break
+            except RefusedState:  # the guess itself, a step ahead of what is known
+                if guess is guesses[-1]:
+                    raise
         push = extra @ turn.u - inertia - turn.residual
         return Balanced(turn.u, push, turn.answer.memory, effort(history), lambda rhs: update(turn.tangent, -rhs, free))
 
@@ -138,7 +145,7 @@ class Linear:
         return self._first
 
     def solve(
-        self, t: float, s: float, inertia: Array, guess: Array, memory: Memory, values: Array | None = None
+        self, t: float, s: float, inertia: Array, guesses: tuple, memory: Memory, values: Array | None = None
     ) -> Balanced:
         space, now = self.space, self.space.forcing.at(t)
         values = now.values if values is None else values

@@ -1,29 +1,22 @@
 """From output time to output time, by steps that are given or chosen: what all problems in time share."""
 
-import hashlib
 import math
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from hmm_core.closure import RefusedState
-from hmm_core.macro.implicit import Effort, Memory, Space, equation
+from hmm_core.macro.implicit import Effort, Memory, Space, effort
 from hmm_core.macro.store import Store
 from hmm_core.macro.trajectory import Frame, Interval, Moment, Trajectory, write_moment, write_output
 from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
 FIRST_STEP = 1e-2  # of the first interval, where the error estimate chooses; it grows or shrinks from there
-SAFETY, SHRINK, GROW = (
-    0.9,
-    0.1,
-    5.0,
-)  # of a new step: the share of what the estimate allows, the least and largest factor
+SAFETY = 0.9  # share of the step that the estimate allows
+SHRINK, GROW = 0.1, 5.0  # least and largest factor from step to step
 LEAST = 1e-5  # of the way from output to output: where a dialogue fails in a step that short, it is not for want of a good start
 WORTH_WHILE = 1.3  # a step that could grow by less stays, and with it the factors of the macro matrix
 
@@ -83,6 +76,8 @@ class Clock:
                 raise ValueError(f"{name}={value!r} must be a number, 0 < {name} < {high}, or None")
         if step is not None and tol is not None:
             raise ValueError(f"step={step!r} and tol={tol!r}: steps are given or chosen, not both")
+        if step is not None and not step > 4 * np.spacing(np.abs(found).max()):
+            raise ValueError(f"step={step!r} is too short to move times up to {np.abs(found).max():.6g}")
         return Clock(found, step, tol)
 
     def plan(self, moment: Moment) -> tuple[float, int, float]:
@@ -114,10 +109,10 @@ def march(scheme: Scheme, clock: Clock, run: Trajectory, store: Store | None, pr
                 if moment.t < clock.times[k]:
                     moment = _advance(scheme, clock, moment)
                     continue
-                frame, effort = scheme.frame(moment.fields, moment.memory, moment.t)
+                frame, more = scheme.frame(moment.fields, moment.memory, moment.t)
                 del frames[k:], history[k:]  # what an interrupt may have left
                 frames.append(frame)
-                history.append(_told(moment.story, effort, t=moment.t))
+                history.append(told(moment.story, more, t=moment.t))
                 after = replace(moment, reached=k, story=Interval(moment.t))
                 if store is not None:
                     write_output(store, k, moment.t, frame, history[k])
@@ -126,8 +121,9 @@ def march(scheme: Scheme, clock: Clock, run: Trajectory, store: Store | None, pr
                 bar.update()
         except BaseException as error:
             place, error.unfinished = _place(error, scheme.space), so_far()
+            ahead = clock.times[min(moment.reached + 1, len(clock.times) - 1)]
             error.add_note(
-                f"in the step from t={moment.t:.6g}, on the way to t={clock.times[moment.reached + 1]:.6g}{place}; what was "
+                f"in the step from t={moment.t:.6g}, on the way to t={ahead:.6g}{place}; what was "
                 "computed until then is error.unfinished, a Trajectory to look at, to save, or to continue"
             )
             raise
@@ -147,12 +143,13 @@ def _advance(scheme: Scheme, clock: Clock, moment: Moment) -> Moment:
             length, estimate = float(f"{h:.12g}"), clock.tol is not None
             with np.errstate(over="ignore", invalid="ignore"):  # what follows from it is not finite, and refused
                 done = scheme.step(moment.fields, moment.memory, moment.t, t, length, estimate)
-        except (ConvergenceError, RefusedState):
+        except (ConvergenceError, RefusedState) as error:
             if clock.tol is None or SHRINK * h < LEAST * (end - clock.times[moment.reached]):
                 raise
-            factor = SHRINK
+            heard = getattr(error, "unfinished", None)
+            factor, story = SHRINK, told(story, effort(heard[1])) if heard else story
         else:
-            story = _told(story, done.effort)
+            story = told(story, done.effort)
             if done.error is None:
                 factor, size = 1.0, moment.size
                 break
@@ -173,8 +170,9 @@ def _advance(scheme: Scheme, clock: Clock, moment: Moment) -> Moment:
     )
 
 
-def _told(story: Interval, effort: Effort, **changes: Any) -> Interval:
-    return story._replace(**{name: getattr(story, name) + more for name, more in effort._asdict().items()}, **changes)
+def told(story: Interval, more: Effort, **changes: Any) -> Interval:
+    """The story, with this effort added."""
+    return story._replace(**{name: getattr(story, name) + count for name, count in more._asdict().items()}, **changes)
 
 
 def _place(error: BaseException, space: Space) -> str:
@@ -191,72 +189,3 @@ def _bar(total: int, done: int, progress: bool) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(total=total, initial=done, desc="time", unit=" outputs", disable=not progress)
-
-
-# -- beginning, and beginning again ------------------------------------------------------------------------------------------
-
-
-def evolve(
-    scheme_of: Callable[[Space, Any], Scheme],
-    space: Space,
-    clock: Clock,
-    initial: Any,
-    fields: Callable[[], dict[str, Array]],
-    path: str | os.PathLike | None,
-    progress: bool,
-) -> Trajectory:
-    """A run from the initial ``fields``, or one that goes on: with ``initial``, or with what the folder ``path`` holds.
-
-    ValueError where the two are not about the same problem: a run that goes on must end as if it had never been interrupted.
-    """
-    store, t = None if path is None else Store(Path(path)), float(clock.times[0])
-    old = initial if isinstance(initial, Trajectory) else None
-    name = "initial"
-    if store is not None and store.holds("moment"):
-        old, name = Trajectory.load(store.folder, space.basis, space.closure), f"path={str(path)!r}"
-    if old is None:
-        begun = fields()
-        scheme = scheme_of(space, equation(space, begun["u"], t, None))
-        now, memory, effort = scheme.begin(begun, t)
-        frame, more = scheme.frame(now, memory, t)
-        story = _told(_told(Interval(t), effort), more)
-        moment = Moment(t, 0, now, memory, story=Interval(t))
-        run = Trajectory(
-            clock.times[:1], (story,), space.basis, space.closure, (frame,), moment, _digest(scheme.kind, space, clock)
-        )
-        if store is not None:
-            run.save(store.folder)
-        return march(scheme, clock, run, store, progress)
-    moment = old.moment
-    scheme = scheme_of(space, equation(space, moment.fields["u"], moment.t, moment.memory))
-    if old.key != _digest(scheme.kind, space, clock):
-        raise ValueError(
-            f"{name} is a run of another problem: space, cell, data at the first time, step or tol differ. Continue it with the "
-            "arguments that it began with"
-        )
-    n, ahead = len(old), moment.plan[2] if moment.t > old.times[-1] else None
-    if not np.array_equal(old.times, clock.times[:n]) or (ahead is not None and ahead != clock.times[n : n + 1]):
-        raise ValueError(
-            f"{name} is a run with other times: it has been at {old.times.tolist()[:5]} ..., and is to go on from there"
-        )
-    if isinstance(initial, Trajectory):
-        begun = initial.frames[0]
-    else:
-        begun = Frame(**fields())
-    if not replace(old, times=clock.times[:1], frames=(begun,)).continues(old):
-        raise ValueError(f"{name} is a run from another initial state: take another folder, or remove this one")
-    if store is not None and old is initial:
-        old.save(store.folder)
-    return march(scheme, clock, replace(old, basis=space.basis, closure=space.closure), store, progress)
-
-
-def _digest(kind: str, space: Space, clock: Clock) -> str:
-    """Of what can be compared of two problems: of functions that do not describe themselves, what they say at the first time."""
-    now, hashed = space.forcing.at(float(clock.times[0])), hashlib.blake2b(digest_size=16)
-    closure = getattr(space.closure, "__dict__", {}) or {"": space.closure}
-    told = [f"{name}={value!r}" for name, value in closure.items() if " at 0x" not in repr(value)]
-    described = (kind, clock.step, clock.tol, space.tol, type(space.closure).__qualname__, told)
-    hashed.update(repr(described).encode())
-    for array in (space.basis.doflocs, space.mass.data, now.load, now.exchange.data, now.values):
-        hashed.update(np.ascontiguousarray(array, dtype=float).tobytes())
-    return hashed.hexdigest()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -28,13 +29,16 @@ class Store:
             raise
 
     def read(self, name: str) -> dict[str, Array]:
-        """FileNotFoundError if it was never written."""
+        """FileNotFoundError if it was never written, ValueError if it is not what was written."""
         if not self.holds(name):
             raise FileNotFoundError(
                 f"the folder {str(self.folder)!r} holds no run: there is no {self._file(name).name} in it"
             )
-        with np.load(self._file(name), allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
+        try:
+            with self._file(name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return {key: arrays[key] for key in arrays.files}
+        except (ValueError, EOFError, BadZipFile) as error:
+            raise ValueError(f"{str(self._file(name))!r} is damaged, or no file of a run: {error}") from error
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.npz"

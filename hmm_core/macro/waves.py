@@ -27,7 +27,8 @@ from hmm_core.macro.elliptic import refuse_misfit, start
 from hmm_core.macro.forcing import Forcing
 from hmm_core.macro.implicit import Conversing, Effort, Linear, Memory, Space
 from hmm_core.macro.inertia import mass_matrix
-from hmm_core.macro.march import Clock, Stepped, evolve
+from hmm_core.macro.march import Clock, Stepped
+from hmm_core.macro.runs import evolve
 from hmm_core.macro.solution import Solution
 from hmm_core.macro.trajectory import Frame, Moment, Trajectory
 
@@ -59,7 +60,7 @@ def solve_wave(
     Steps are those of the implicit midpoint rule: second order, stable for any step, reversible, and without damping. For a
     linear closure and steady data the energy 1/2 int rho V^2 + 1/2 int grad U . A grad U - int f U is conserved to round-off; for
     a nonlinear one with a potential it is not exactly, but does not drift. One dialogue in a step, at its middle. Waves shorter
-    than a few steps or elements travel too slowly, as with every such scheme.
+    than a few steps or elements travel at a wrong speed, as with every such scheme.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def solve_wave(
     density : rho > 0: a number, a function of x, or a medium rho(x, y), averaged over the cell.
     step : equal steps of at most this length between the times; without it the times are the steps.
     dispersion : the period eps of the material, for times of order eps^-2: adds the term -eps^2 <rho> <chi^2> u_xxtt, chi the
-        corrector of the closure's cell. On a line, for a medium and a density without slow variable.
+        corrector of the closure's cell. On a line, for a medium without slow variable and a density that is a number.
 
     Raises as ``solve_parabolic``, and ValueError where ``dispersion`` is asked for and not known.
     """
@@ -108,7 +109,7 @@ class Midpoint:
         u, v, s, forcing = fields["u"], fields["rate"], 4 / h**2, self.space.forcing
         ahead = u + h / 2 * v
         values = (u[forcing.fixed] + forcing.values(end)) / 2 if forcing.moves["dirichlet"] else None
-        middle = self.equation.solve(t + h / 2, s, s * (self.space.mass @ ahead), ahead, memory, values)
+        middle = self.equation.solve(t + h / 2, s, s * (self.space.mass @ ahead), (ahead, u), memory, values)
         after, rate = 2 * middle.u - u, 4 / h * (middle.u - u) - v
         return Stepped({"u": after, "rate": rate}, middle.memory, middle.effort)
 
