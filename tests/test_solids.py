@@ -457,7 +457,9 @@ class Stiffness:
 
 
 def test_a_rubber_cantilever_with_fibres_resolved():
-    """HMM on 4 x 1 elements against every fibre of 8 x 2 periods in the mesh, bent by a fifth of its length."""
+    """HMM on 4 x 1 elements against every fibre of 8 x 2 periods in the mesh, bent by a seventh of its length.
+
+    From load to load Newton's method takes few turns, although each first one stretches what only turns."""
     law = laws.NeoHookean(E=media.inclusion(10, 1, radius=0.25, shape="square"), nu=0.3)
     element, eps, tip = skfem.ElementVector(skfem.ElementQuad2()), 1 / 4, np.array([[2.0], [0.25]])
 
@@ -467,11 +469,12 @@ def test_a_rubber_cantilever_with_fibres_resolved():
 
     closure = hmm.NonlinearCellClosure(law, hmm.CellProblem(n=8))
     coarse, load = hmm.macro_basis(cantilever(4, 1), element), -0.004
-    U = loaded(coarse, closure, load, 8)
-    V = loaded(hmm.macro_basis(cantilever(32, 8), element), resolved, load, 8)
+    U = loaded(coarse, closure, load, 4)
+    V = loaded(hmm.macro_basis(cantilever(32, 8), element), resolved, load, 4)
     bent, exact = (solution.at(tip)[:, 0] for solution in (U, V))
-    assert -0.6 < exact[1] < -0.3 and abs(bent[1] / exact[1] - 1) < 0.05
+    assert -0.35 < exact[1] < -0.25 and abs(bent[1] / exact[1] - 1) < 0.05
     assert abs(bent[0] / exact[0] - 1) < 0.12 and exact[0] < -0.02  # the end comes closer, which no linear beam shows
+    assert max(len(U.history), len(V.history)) < 12
     linear = hmm.CellClosure(Stiffness(law), hmm.CellProblem(n=8))
     assert abs(loaded(coarse, linear, load, 1).at(tip)[0, 0]) < 0.01
     last = [turn.residual for turn in U.history[-3:]]

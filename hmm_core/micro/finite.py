@@ -70,9 +70,8 @@ def least_stiffness(grid: Q1Grid | FourierGrid, tangent: Array, diagonal: Array)
         for q, image in basis + basis:  # orthogonal to all before, twice for round-off: else T invents values
             z = z - dot(z, image)[scalar] * q
         norm = np.sqrt(np.maximum(dot(z, P(z)), 0.0))
-        live = live & (
-            norm > 1e-6
-        )  # below, all that the start holds has been seen; copies of the first value do no harm
+        # Below 1e-6 all that the start holds has been seen; copies of the first value do no harm.
+        live = live & (norm > (1e-6 if k else 0.0))
         q = np.divide(z, norm[scalar], out=np.zeros_like(z), where=live[scalar])
         if k:
             T[:, k, k - 1] = T[:, k - 1, k] = np.where(live, norm, 0.0)[:, 0]
