@@ -19,6 +19,7 @@ from scipy.sparse.linalg import splu
 
 from hmm_core.closure import Answer, RefusedState
 from hmm_core.macro.dialogue import State, micro_solve, noise, reconstruct, restrict, update
+from hmm_core.macro.space import components
 from hmm_core.macro.workers import Pool, WorkersLost
 from hmm_core.micro.krylov import ConvergenceError
 
@@ -105,6 +106,7 @@ class Stride:
     begin: Turn
     step: Array
     slope: float  # step . residual at the beginning
+    by_energy: bool = False  # whether step . residual is the slope of an energy, which counts too
     share: float = 1.0
     refusal: str = ""  # what the closure said on the way
 
@@ -116,9 +118,16 @@ class Stride:
     def length(self) -> float:
         return self.share * float(np.abs(self.step).max(initial=0))
 
-    def is_good(self, turn: Turn) -> bool:
-        """Whether it has led to a smaller residual, as far as noise lets one see; at last it is taken as it is."""
-        return turn.norm < self.begin.norm + DROWNED * turn.noise or self.share <= SHORTEST_STEP
+    def is_good(self, turn: Turn, free: Array) -> bool:
+        """Whether it has led to a smaller residual, as far as noise lets one see; at last it is taken as it is.
+
+        A solid that turns is stretched by the first step, and its residual grows although its energy falls: there it is enough
+        that step . residual, the energy's slope along the step, has come down to half.
+        """
+        smaller = turn.norm < self.begin.norm + DROWNED * turn.noise or self.share <= SHORTEST_STEP
+        return smaller or (
+            self.by_energy and self.slope < 0 and abs(self.step[free] @ turn.residual[free]) <= -0.5 * self.slope
+        )
 
     def shortened(self, turn: Turn, free: Array) -> "Stride":
         """By where a line through step . residual at its ends vanishes. With a potential that is its minimum along the step,
@@ -178,9 +187,9 @@ def converse(
             if small:
                 turn = weigh(turn.u, hear(turn.u, memory, 0.1 * tol))
                 continue
-            if stride is None or stride.is_good(turn):
+            if stride is None or stride.is_good(turn, free):
                 step = update(turn.tangent, turn.residual, free)
-                stride = Stride(turn, step, float(step[free] @ turn.residual[free]))
+                stride = Stride(turn, step, float(step[free] @ turn.residual[free]), _has_energy(equations, turn))
             else:
                 stride = stride.shortened(turn, free)
             answer = None
@@ -199,6 +208,14 @@ def converse(
         best = turn if stride is None or turn.norm < stride.begin.norm else stride.begin
         error.unfinished = None if turn is None else (best, tuple(history))
         raise
+
+
+def _has_energy(equations: Equations, turn: Turn) -> bool:
+    """Whether the forces on a field of several components are a gradient here, as the symmetry of their tangent says."""
+    if not components(equations.basis):
+        return False
+    gap = abs(turn.tangent - turn.tangent.T).max()
+    return bool(gap <= 1e-6 * abs(turn.tangent).max())
 
 
 def _balance(equations: Equations, u: Array, answer: Answer, picard: State | None) -> Turn:
