@@ -347,10 +347,10 @@ CHAPTERS = {
     "12": ("Solid\nmechanics", 3.0, 2.0, ("04",)),
     "13": ("Materials\nscience", 4.0, 1.0, ("05",)),
     "14": ("Computational\nbiology", 4.0, 4.0, ("15",)),
-    "15": ("Scales\nin time", 3.0, 4.0, ("03",)),
+    "15": ("Scales\nin time", 3.0, 4.0, ("01",)),
     "16": ("HMM among\nits relatives", 5.0, 0.0, ("06",)),
 }
-READY = ("00", "01", "02", "04", "05", "06")
+READY = ("00", "01", "02", "04", "05", "06", "10", "15")
 
 
 def course_map_data() -> Data:
