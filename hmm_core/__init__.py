@@ -6,7 +6,7 @@ A medium, asked by a micro solver, answers through a closure to a macro solver, 
     micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent
     closure/   the dialogue (x, U, grad U) -> flux and its tangent
     macro/     the four-phase loop on any scikit-fem mesh
-    analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance
+    analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance; bounds
     compare/   what one would use instead: DNS, homogenization, MsFEM
 
 Every folder imports from those above it in this list only. Names are imported when first used, so ``import hmm_core``
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 # Where the public names live. A module is a name too: ``hmm.media``, ``hmm.exact``.
 _HOME = {
     "Answer": "closure.answer",
+    "Bounds": "analysis.certify",
     "CellClosure": "closure.cells",
     "CellProblem": "micro.cell",
     "ConvergenceError": "micro.krylov",
@@ -32,6 +33,7 @@ _HOME = {
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "certify": "analysis.certify",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",

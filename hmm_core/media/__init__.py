@@ -3,6 +3,7 @@ r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the 
     profiles    functions of one variable, of which media are made
     functions   deterministic media: layers, inclusions, checkerboards, graded ones; strata: curved layers
     random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
+    images      pictures of microstructures, pixel by pixel
     laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
     exact       closed forms and bounds to compare with
 
@@ -28,6 +29,7 @@ from hmm_core.media.functions import (
     sine_product,
 )
 from hmm_core.media.gaussian import GaussianMedium, gaussian_phases, lognormal
+from hmm_core.media.images import ImageMedium, from_image
 from hmm_core.media.profiles import Affine, Diagonal, Profile, Sine, Steps, cosine
 from hmm_core.media.random import RandomMedium, TiledMedium, random_checkerboard, random_disks
 from hmm_core.media.strata import stratified
@@ -37,6 +39,7 @@ __all__ = [
     "Diagonal",
     "Function",
     "GaussianMedium",
+    "ImageMedium",
     "Medium",
     "Profile",
     "RandomMedium",
@@ -48,6 +51,7 @@ __all__ = [
     "checkerboard4",
     "constant",
     "cosine",
+    "from_image",
     "function",
     "gaussian_phases",
     "graded",

@@ -132,6 +132,17 @@ class CellProblem:
         """Where the coefficient is sampled, relative to the macro point: (d, P), in periods."""
         return self.grid.points + self.offset * self.size
 
+    def domain_of(self, a: MediumLike, eps: float | None) -> Array:
+        """The same, or one point per element (d, E) where the medium knows that it is constant in each of them."""
+        knows = getattr(a, "constant_between", None)
+        if knows is None or eps is not None or not isinstance(self.grid, Q1Grid):
+            return self.domain
+        edges = self.grid.edges + self.offset * self.size
+        if not knows(edges):
+            return self.domain
+        line = (edges[1:] + edges[:-1]) / 2
+        return np.array(np.meshgrid(*[line] * self.dim, indexing="ij")).reshape(self.dim, -1)
+
     @property
     def chunk(self) -> int:
         """Problems that are sampled and solved together."""
@@ -177,8 +188,10 @@ class CellProblem:
             refuse_slow_variable(a, self.dim, self.length, self.offset * self.size)
         points, shape = (np.zeros((self.dim, 1)), ()) if x is None else macro_points(x, self.dim)
 
+        domain = self.domain_of(a, eps)
+
         def sampled(first: int, last: int) -> list[Part]:
-            slow, fast = places(points[:, first:last, None], self.domain[:, None], eps)
+            slow, fast = places(points[:, first:last, None], domain[:, None], eps)
             return samples(a, slow, fast, sure=first > 0)
 
         return self.solve_sampled(sampled, shape, correctors)
