@@ -4,18 +4,18 @@ For a medium that is constant in every pixel of a periodic sample, and symmetric
 
     xi . A* xi = min over periodic w of <(xi + grad w) . a (xi + grad w)>,
 
-so any w bounds it from above: U_ij = <(e_i + grad w_i) . a (e_j + grad w_j)> gives A* <= U for all xi at once (Loewner's order),
-whatever w_j the solver stopped at. The same for fluxes: any periodic sigma with div sigma = 0 and <sigma> = xi bounds the inverse,
+so any w bounds it from above: U_ij = <(e_i + grad w_i) . a (e_j + grad w_j)> gives A* <= U for all xi at once (in Loewner's
+order), whatever w_j the solver stopped at. The same for fluxes: any periodic sigma, div sigma = 0, <sigma> = xi, bounds
 
     xi . (A*)^-1 xi <= <sigma . a^-1 sigma>,
 
-and sigma = xi + curl psi with any periodic psi is such a flux. In the plane curl psi is the gradient turned by 90 degrees, so that
-the lower bound is the upper one of the medium R^T a^-1 R; in space psi has three components, and a term <(div psi)^2> fixes what
-the curl does not see while psi is sought. Potentials w and psi are multilinear on squares (cubes) that divide the pixels, and the
-energies are integrated exactly (``micro.voxels``), so that only rounding is left: it is bounded, and added to the bounds.
+and sigma = xi + curl psi with any periodic psi is such a flux. In the plane curl psi is the gradient turned by 90 degrees, so
+the lower bound is the upper one of the medium R^T a^-1 R; in space psi has three components, and a term <(div psi)^2> fixes
+what the curl does not see while psi is sought. Potentials w and psi are multilinear on squares (cubes) that divide the pixels,
+and the energies are integrated exactly (``micro.voxels``), so that only rounding is left: it is bounded and added.
 
-Primal and dual finite elements bound homogenized matrices since Dvorak (1993); with Fourier polynomials: Vondrejc, Zeman and Marek
-(2015, arXiv:1404.3614).
+Bounds from primal and dual finite elements go back to Dvorak (1993); Vondrejc, Zeman and Marek (arXiv:1404.3614) have them from
+trigonometric polynomials.
 """
 
 import math
@@ -146,7 +146,7 @@ def certify(
         rounding = max(first, second + slack)
         if not rounding < TRUST:
             raise ConvergenceError(
-                f"rounding alone may be {rounding:.1e} of the bounds: the contrast of this medium is too large for double precision"
+                f"rounding alone may be {rounding:.1e} of the bounds: the contrast is too large for double precision"
             )
         bounds = Bounds(np.ldexp(lower, exponent), np.ldexp(upper, exponent), int(n), iterations, rounding, ())
         history.append((int(n), bounds.gap))
@@ -155,8 +155,8 @@ def certify(
             return bounds
         if 2 * n > largest:
             error = ConvergenceError(
-                f"rtol={rtol!r} is not reached with n={n} elements per side: the bounds differ by {bounds.gap:.1e}, and twice as many "
-                f"exceed largest={largest}. They are in .unfinished of this error"
+                f"rtol={rtol!r} is not reached with n={n} elements per side: the bounds differ by {bounds.gap:.1e}, and twice "
+                f"as many exceed largest={largest}. They are in .unfinished of this error"
             )
             error.unfinished = bounds
             raise error

@@ -256,17 +256,16 @@ def _read(path: str | Path) -> Array:
             "reading image files needs imageio: pip install 'hmm-core[images]' (or pass the picture as a NumPy array)"
         ) from error
     try:
-        pixels = np.asarray(imageio.v3.imread(path, index=...))
+        pixels = np.asarray(
+            imageio.v3.imread(path.read_bytes(), index=..., plugin="pillow")
+        )  # it forgets to close files
     except Exception as error:  # imageio raises whatever its reader does
         raise ValueError(f"image={str(path)!r} is no image that imageio can read: {error}") from error
-    if pixels.ndim > 2 and pixels.shape[-1] in (2, 3, 4):  # channels come last
-        first = pixels[..., :1]
-        grey, opaque = pixels[..., : min(3, pixels.shape[-1])], pixels.shape[-1] == 4 and np.ptp(pixels[..., 3]) > 0
-        require(
-            (grey == first).all() and not opaque,
-            "image",
-            str(path),
-            "shows colours or is transparent: turn it into labels or grey levels, and pass the array",
-        )
+    if pixels.ndim == 4:  # page, row, column, channel: grey or red, green, blue; and opacity
+        count = pixels.shape[-1]
+        colours, opacity = (1, 1) if count == 2 else (3, count - 3)
+        same = (pixels[..., :colours] == pixels[..., :1]).all() and (not opacity or np.ptp(pixels[..., -1]) == 0)
+        allowed = "shows colours or is transparent: turn it into labels or grey levels, and pass the array"
+        require(same, "image", str(path), allowed)
         pixels = pixels[..., 0]
-    return pixels[0] if pixels.ndim > 2 and len(pixels) == 1 else pixels
+    return pixels[0] if len(pixels) == 1 else pixels

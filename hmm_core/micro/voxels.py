@@ -42,7 +42,7 @@ class Voxels:
     def terms(self) -> list[tuple[int, int, int, float]]:
         """(l, component, k, S_lck) where it is not zero."""
         S = self.grid.kinematics
-        return [(int(l), int(c), int(k), float(S[l, c, k])) for l, c, k in np.argwhere(S)]
+        return [(*map(int, at), float(S[tuple(at)])) for at in np.argwhere(S)]
 
     @cached_property
     def simple(self) -> bool:
@@ -93,10 +93,10 @@ class Voxels:
         """Of a field ([m,] s+1, n+1, ...) on a slab, times h."""
         fields = closed if self.grid.components else closed[None]
         modes, gradient = [self.modes(field) for field in fields], {}
-        for l, c, k, factor in self.terms:
+        for row, c, k, factor in self.terms:
             for mode, value in modes[c].items():
                 if mode[k]:
-                    key = l, (*mode[:k], 0, *mode[k + 1 :])
+                    key = row, (*mode[:k], 0, *mode[k + 1 :])
                     value = value if factor == 1 else factor * value
                     gradient[key] = gradient[key] + value if key in gradient else value
         return gradient
@@ -107,19 +107,19 @@ class Voxels:
         if len(a) == 1:
             return {key: a[0] * value for key, value in gradient.items()}
         L, flux = len(self.grid.kinematics), {}
-        for (l, mu), value in gradient.items():
+        for (k, mu), value in gradient.items():
             for i in range(L):
-                if a[i * L + l].any():
-                    part = a[i * L + l] * value
+                if a[i * L + k].any():
+                    part = a[i * L + k] * value
                     flux[i, mu] = flux[i, mu] + part if (i, mu) in flux else part
         return flux
 
     def divergence(self, flux: Gradient) -> Array:
         """The functional v -> sum over the slab of <flux . h grad v> in elements: ([m,] s+1, n+1, ...)."""
         parts: list[dict[Mode, Array]] = [{} for _ in range(self.grid.kinematics.shape[1])]
-        for l, c, k, factor in self.terms:
+        for row, c, k, factor in self.terms:
             for (component, mu), value in flux.items():
-                if component == l and not mu[k]:
+                if component == row and not mu[k]:
                     mode = (*mu[:k], 1, *mu[k + 1 :])
                     value = (factor / 12.0 ** sum(mu)) * value
                     parts[c][mode] = parts[c][mode] + value if mode in parts[c] else value
@@ -165,9 +165,9 @@ class Voxels:
     def load(self, a: Array, j: int) -> Array:
         """v -> int (a e_j) . grad v for a coefficient (c, n, ..., n)."""
         L, zero, h = len(self.grid.kinematics), (0,) * self.grid.dim, self.grid.h
-        rows = {j: a[0]} if len(a) == 1 else {l: a[l * L + j] for l in range(L)}
+        rows = {j: a[0]} if len(a) == 1 else {i: a[i * L + j] for i in range(L)}
         return h ** (self.grid.dim - 1) * self.gathered(
-            lambda slab: self.divergence({(l, zero): row[slab] for l, row in rows.items()})
+            lambda slab: self.divergence({(i, zero): row[slab] for i, row in rows.items()})
         )
 
     def energy(self, w: list[Array]) -> Array:
