@@ -166,11 +166,11 @@ def test_where_pixels_are_cut_points_are_sampled():
         (6, {"size": 2}, True),
     ):
         cell = hmm.CellProblem(n=n, **kwargs)
-        assert (cell.domain_of(medium, None).shape[1] == cell.cells**2) == aligned
-        assert cell.domain_of(medium, 0.1).shape[1] == 4 * cell.cells**2
+        assert (cell.view(medium, None)[1].shape[1] == cell.cells**2) == aligned
+        assert cell.view(medium, 0.1)[1].shape[1] == 4 * cell.cells**2
         np.testing.assert_allclose(cell.effective_tensor(medium), cell.effective_tensor(Hidden(medium)), rtol=1e-10)
     odd = media.from_image(np.eye(5, dtype=int), (1, 10))
-    assert hmm.CellProblem(n=5).domain_of(odd, None).shape[1] == 25
+    assert hmm.CellProblem(n=5).view(odd, None)[1].shape[1] == 25
 
 
 @pytest.mark.parametrize("contrast", [1e3, 1e6])
@@ -293,7 +293,7 @@ def test_bad_kinds():
     medium = media.from_image(LABELS, (1, 2))
     with pytest.raises(ValueError, match="label=2"):
         medium.two_point(2)
-    with pytest.raises(ValueError, match="y.shape"):
+    with pytest.raises(ValueError, match=r"y.shape"):
         medium(None, np.zeros((3, 4)))
 
 

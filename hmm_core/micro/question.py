@@ -63,6 +63,9 @@ def refuse_description(cell: Any) -> None:
     if cell.average == "energy" and cell.bc == "neumann":
         raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
     choice("scheme", ("q1", "fourier"))
+    choice("interface", ("sharp", "laminate"))
+    if cell.interface == "laminate" and (cell.scheme != "q1" or cell.dim == 1):
+        raise ValueError(f"interface='laminate' needs scheme='q1' and dim=2 or 3, not {cell.scheme!r} and {cell.dim}")
     number("tol", 0, strict=True)
     if not 1e-14 <= cell.tol < 1:
         raise ValueError(f"tol={cell.tol!r} must lie in [1e-14, 1): double precision reaches no further")

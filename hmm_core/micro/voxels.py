@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from hmm_core.micro.grid import Array, Q1Grid
+from hmm_core.micro.interface import twist
 from hmm_core.micro.krylov import conjugate_gradients, dot
 from hmm_core.micro.systems import Systems
 
@@ -31,10 +32,14 @@ Gradient = dict[tuple[int, Mode], Array]
 
 @dataclass(frozen=True, eq=False)
 class Voxels:
-    """The operator v -> int (a grad w) . grad v, a (c, n, ..., n) with c = 1 or L*L, on a periodic grid."""
+    """The operator v -> int (a grad w) . grad v, a (c, n, ..., n) with c = 1 or L*L, on a periodic grid.
+
+    ``twist`` (n, ..., n) multiplies the flux of what deviates from the mean gradient of an element (see ``interface``).
+    """
 
     grid: Q1Grid
     a: Array
+    twist: Array | None = None
 
     # -- an element's modes ---------------------------------------------------------------------------------------------
 
@@ -111,6 +116,8 @@ class Voxels:
             for i in range(L):
                 if a[i * L + k].any():
                     part = a[i * L + k] * value
+                    if self.twist is not None and any(mu):
+                        part *= self.twist[slab]
                     flux[i, mu] = flux[i, mu] + part if (i, mu) in flux else part
         return flux
 
@@ -205,7 +212,7 @@ def solve_voxels(cell: Any, grid: Q1Grid, a: Array) -> tuple[Array, ...] | None:
     w, iterations, missing, reached = relax(cell, grid, a, len(grid.kinematics))
     if not reached:
         return None
-    tensor = voxels_of(grid, a).energy([grid.extend(field) for field in w])
+    tensor = voxels_of(cell, grid, a).energy([grid.extend(field) for field in w])
     return tensor, w, iterations, float(np.sqrt(missing.max()))
 
 
@@ -215,7 +222,7 @@ def relax(cell: Any, grid: Q1Grid, a: Array, columns: int, limit: int = LIMIT) -
 
     Directions are solved one after the other: all takes about twenty fields of memory, the solution included.
     """
-    systems, voxels = Systems(cell, grid, a, True), voxels_of(grid, a)
+    systems, voxels = Systems(cell, grid, a, True), voxels_of(cell, grid, a)
     target = systems.equivalence[:, None] * systems.allowed(True)
     fluctuation = _fluctuation(voxels.a, systems.mean[0])
     w, iterations, missing, reached = np.empty((columns, *grid.shape)), [], [], True
@@ -233,9 +240,10 @@ def relax(cell: Any, grid: Q1Grid, a: Array, columns: int, limit: int = LIMIT) -
     return w, np.array(iterations), np.array(missing), reached
 
 
-def voxels_of(grid: Q1Grid, a: Array) -> Voxels:
+def voxels_of(cell: Any, grid: Q1Grid, a: Array) -> Voxels:
     """The operator of a coefficient (1, c, 1, E)."""
-    return Voxels(grid, a.reshape(-1, *(grid.cells,) * grid.dim))
+    a = a.reshape(-1, *(grid.cells,) * grid.dim)
+    return Voxels(grid, a, twist(a) if cell.interface == "laminate" else None)
 
 
 def _fluctuation(a: Array, mean: Array) -> Array:
