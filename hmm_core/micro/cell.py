@@ -147,7 +147,7 @@ class CellProblem:
             if not hasattr(a, "interface"):
                 raise ValueError(
                     "interface='laminate' needs a medium that tells where its phases meet, such as media.level_set, "
-                    f"media.inclusion or media.random_disks, not {a!r}"
+                    f"media.inclusion or media.random_disks, not {getattr(a, '__name__', type(a).__name__)}"
                 )
             return Laminated(a, grid.h), grid.centres + centre
         knows = getattr(a, "constant_between", None)

@@ -44,7 +44,7 @@ class Laminated:
         flat = length == 0  # far from any interface, such as the centre of a disk
         n = slope / np.where(flat, 1.0, length)
         n[:, flat] = math.sqrt(1 / d)
-        distance = np.where(flat, np.sign(level) * np.inf, level / np.where(flat, 1.0, length))
+        distance = np.where(flat, np.where(level < 0, -np.inf, np.inf), level / np.where(flat, 1.0, length))
         f = share_below(-distance / self.h, n)
         f = np.where(f < WHOLE, 0.0, np.where(f > 1 - WHOLE, 1.0, f))
         mean = f * inside + (1 - f) * matrix
