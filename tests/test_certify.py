@@ -1,5 +1,6 @@
 """Bounds that hold: closed forms inside at every grid and any tolerance, rates, random pictures, rounding, refusals."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -107,7 +108,7 @@ def test_it_refines_until_the_bounds_are_as_close_as_asked():
     bounds = hmm.certify(medium, rtol=2e-3)
     assert bounds.gap <= 2e-3 and bounds.history[-1] == (bounds.n, bounds.gap)
     assert [n for n, _ in bounds.history] == [8 * 2**k for k in range(len(bounds.history))]
-    assert all(first > second for (_, first), (_, second) in zip(bounds.history, bounds.history[1:], strict=False))
+    assert all(first > second for (_, first), (_, second) in itertools.pairwise(bounds.history))
     assert bounds.contains(exact.obnosov(1.0, 10.0))
     low, high = bounds.form([0.6, 0.8])
     assert low <= exact.obnosov(1.0, 10.0) <= high <= low * (1 + 2.1e-3)

@@ -3,6 +3,7 @@ r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the 
     profiles    functions of one variable, of which media are made
     functions   deterministic media: layers, inclusions, checkerboards, graded ones; strata: curved layers
     random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
+    crystals    grains that chance turns
     images      pictures of microstructures, pixel by pixel
     laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
     exact       closed forms and bounds to compare with
@@ -10,6 +11,7 @@ r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the 
 Every medium is found here by its name: ``media.checkerboard(1, 10)``, ``media.lognormal(...)``. A plain function is one too.
 """
 
+from hmm_core.media.crystals import polycrystal
 from hmm_core.media.functions import (
     Function,
     Medium,
@@ -30,7 +32,7 @@ from hmm_core.media.functions import (
     sine_product,
 )
 from hmm_core.media.gaussian import GaussianMedium, gaussian_phases, lognormal
-from hmm_core.media.images import ImageMedium, from_image
+from hmm_core.media.images import ImageMedium, from_image, voxelised
 from hmm_core.media.profiles import Affine, Diagonal, Profile, Sine, Steps, cosine
 from hmm_core.media.random import RandomMedium, TiledMedium, random_checkerboard, random_disks
 from hmm_core.media.strata import stratified
@@ -62,6 +64,7 @@ __all__ = [
     "layered",
     "level_set",
     "lognormal",
+    "polycrystal",
     "products",
     "random_checkerboard",
     "random_disks",
@@ -69,4 +72,5 @@ __all__ = [
     "separable",
     "sine_product",
     "stratified",
+    "voxelised",
 ]

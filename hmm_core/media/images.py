@@ -7,20 +7,22 @@ picture is centred at y = 0, so that [[a, b], [d, c]] is ``checkerboard4(a, b, c
 A cell with n elements per period resolves every pixel if pixels are whole numbers of elements: for a square picture of N
 pixels that is one period, n = N, 2N, 3N, ...
 
-``from_image`` makes the medium; its ``fractions``, ``two_point`` and ``correlation_length`` describe the picture.
+``from_image`` makes the medium, ``voxelised`` one of another medium; its ``fractions``, ``two_point`` and ``correlation_length``
+describe the picture.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hmm_core.media.exact import require
+from hmm_core.media.exact import positive, require
 from hmm_core.media.functions import Medium
 
 Array = np.ndarray
@@ -156,13 +158,37 @@ def from_image(
             f"image holds {pixels[tuple(where)]} at {where} ({broken.sum()} such pixels): mask or fill them first"
         )
     labels, phases = np.unique(pixels, return_inverse=True)
-    phases = phases.reshape(pixels.shape).astype(np.min_scalar_type(len(labels)))
+    phases = phases.reshape(pixels.shape)
     phases = phases[::-1].T if pixels.ndim == 2 else phases[:, ::-1].transpose(2, 1, 0)
     table = _table(values, labels, pixels.ndim)
-    phases = np.ascontiguousarray(phases)
+    return _frozen(phases, labels, table, _spacing(spacing, pixels.shape))
+
+
+def voxelised(medium: Callable, pixels: int, size: float = 1.0) -> ImageMedium:
+    """The picture of a medium a(x, y) that ignores x: its values at the centres of pixels^d squares (cubes) of a sample.
+
+    The sample is the cube of ``size`` periods around y = 0. Its picture is another medium, periodic and made of pixels, for which
+    ``certify`` has bounds; how far it is from the first one, no bound says.
+    """
+    require(isinstance(pixels, Integral) and pixels >= 1, "pixels", pixels, "must be a positive integer")
+    dim, spacing = getattr(medium, "dim", None) or 2, float(positive("size", size)) / pixels
+    line = spacing * (np.arange(pixels) + 0.5 - pixels / 2)
+    y = np.array(np.meshgrid(*[line] * dim, indexing="ij")).reshape(dim, 1, -1)
+    a = np.asarray(medium(np.zeros((dim, 1, 1)), y), dtype=float)
+    lead = a.shape[: {0: 0, 1: 0, 2: 0}.get(a.ndim, a.ndim - 2)]
+    flat = np.broadcast_to(a, (*lead, 1, y.shape[2])).reshape(-1, y.shape[2])
+    table, phases = np.unique(flat, axis=1, return_inverse=True)
+    table = table.reshape(*lead, -1)
+    for k, value in enumerate(np.moveaxis(table, -1, 0)):
+        _refuse_value(value, k, dim)
+    return _frozen(phases.reshape((pixels,) * dim), np.arange(table.shape[-1]), table, spacing)
+
+
+def _frozen(phases: Array, labels: Array, table: Array, spacing: float) -> ImageMedium:
+    phases = np.ascontiguousarray(phases, dtype=np.min_scalar_type(len(labels)))
     for array in (phases, labels, table):
         array.flags.writeable = False
-    return ImageMedium(phases, labels, table, _spacing(spacing, pixels.shape))
+    return ImageMedium(phases, labels, table, spacing)
 
 
 def _spacing(spacing: Any, shape: tuple[int, ...]) -> float:
