@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import hmm_core as hmm
 from hmm_core import media
+from hmm_core.micro import linear
 from hmm_core.micro.grid import Q1Grid
-from hmm_core.micro.voxels import Voxels
+from hmm_core.micro.voxels import Voxels, solve_voxels
 
 
 class Hidden:
@@ -119,7 +120,8 @@ def test_correlation_length_of_tiles():
 @pytest.mark.parametrize("dim, n", [(2, 12), (3, 6)])
 @pytest.mark.parametrize("kind", ["numbers", "tensors", "stiffnesses"])
 @pytest.mark.parametrize("fine", [1, 2])
-def test_without_a_matrix_the_answer_is_the_same(dim, n, kind, fine):
+def test_without_a_matrix_the_answer_is_the_same(dim, n, kind, fine, monkeypatch):
+    monkeypatch.setattr(linear, "SMALL", 0)
     image = np.random.default_rng(3).integers(0, 3, (n,) * dim)
     values = {
         "numbers": (1, 10, 100),
@@ -174,7 +176,8 @@ def test_where_pixels_are_cut_points_are_sampled():
 
 
 @pytest.mark.parametrize("contrast", [1e3, 1e6])
-def test_rough_pictures_are_handed_to_multigrid(contrast):
+def test_rough_pictures_are_handed_to_multigrid(contrast, monkeypatch):
+    monkeypatch.setattr(linear, "SMALL", 0)
     values = np.exp(np.random.default_rng(6).uniform(0, np.log(contrast), 400))
     medium = media.from_image(np.arange(400).reshape(20, 20), values)
     cell = hmm.CellProblem(n=60)
@@ -295,6 +298,19 @@ def test_bad_kinds():
         medium.two_point(2)
     with pytest.raises(ValueError, match=r"y.shape"):
         medium(None, np.zeros((3, 4)))
+
+
+def test_large_pictures_have_no_matrix(monkeypatch):
+    """Small ones have one, for speed; the answers agree."""
+    medium = media.from_image(np.random.default_rng(9).integers(0, 2, (132, 132)), (1, 10))
+    cell, answers, called = hmm.CellProblem(n=132, tol=1e-6), [], []
+    monkeypatch.setattr(linear, "solve_voxels", lambda *args: called.append(1) or solve_voxels(*args))
+    for limit in (2**20, linear.SMALL):
+        assert not called
+        monkeypatch.setattr(linear, "SMALL", limit)
+        answers.append(cell.effective_tensor(medium))
+    assert called == [1]
+    np.testing.assert_allclose(*answers, rtol=1e-10, atol=1e-10)
 
 
 @settings(max_examples=25)

@@ -12,6 +12,8 @@ from hmm_core.micro.sample import SYMMETRIC, fields_of, is_symmetric, scaled_tim
 from hmm_core.micro.systems import Systems, solve
 from hmm_core.micro.voxels import solve_voxels
 
+SMALL = 2**15  # elements times dimensions up to which a matrix is quicker than none (measured), and needs little memory
+
 # Tensors (B, d, d), iterations, residual, solver (B,), correctors (B, d, N+1, ...) on all grid points, or None. Of vector
 # fields, tensors (B, d, d, d, d) and correctors (B, d, d, m, N+1, ...): each (d, d) numbers a gradient d_j u_i = 1 by [i, j].
 Answers = tuple[Array, Array, Array, Array, Array | None]
@@ -56,7 +58,10 @@ def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: 
 
 
 def _solve_constant_elements(cell: Any, grid: Q1Grid, a: Array, exponent: Array, correctors: bool) -> Answers:
-    """One after the other, without a matrix; what this does not solve, as if the coefficient varied within the elements."""
+    """One after the other, without a matrix; small ones, and what this does not solve, as if a varied within the elements."""
+    everywhere = len(grid.corners)
+    if cell.interface == "sharp" and grid.dim * a.shape[-1] <= SMALL:
+        return _in_components(cell, grid, np.repeat(a, everywhere, axis=2), exponent, correctors)
     parts = []
     for k in range(len(a)):
         one = a[k : k + 1]
@@ -64,8 +69,8 @@ def _solve_constant_elements(cell: Any, grid: Q1Grid, a: Array, exponent: Array,
         if grid.bc == "periodic" and is_quadratic(cell, bool(is_symmetric(one, min(SYMMETRIC, cell.tol / 10))[0])):
             found = solve_voxels(cell, grid, one)
         if found is None:
-            everywhere = np.repeat(one, len(grid.corners), axis=2)
-            parts.append(_in_components(cell, grid, everywhere, exponent[k : k + 1], correctors))
+            one = np.repeat(one, everywhere, axis=2)
+            parts.append(_in_components(cell, grid, one, exponent[k : k + 1], correctors))
             continue
         tensor, w, iterations, residual = found
         fields = _closed_correctors(grid, w[None], tensor[None]) if correctors else None
