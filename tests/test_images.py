@@ -175,6 +175,18 @@ def test_where_pixels_are_cut_points_are_sampled():
     assert hmm.CellProblem(n=5).view(odd, None)[1].shape[1] == 25
 
 
+def test_a_seam_is_announced():
+    """Two periods wide and one high: a periodic cell of side 2 holds whole pictures, one of side 1 does not."""
+    medium = media.from_image(np.array([[0, 0, 1, 0], [0, 1, 1, 0]]), (1, 10), spacing=0.5)
+    assert medium.extent == (2.0, 1.0)
+    with pytest.warns(UserWarning, match="seam"):
+        hmm.CellProblem(n=4).effective_tensor(medium)
+    whole = hmm.CellProblem(n=4, size=2.0).effective_tensor(medium)
+    assert hmm.certify(medium, n=8).contains(hmm.CellProblem(n=64, size=2.0).effective_tensor(medium))
+    assert whole[0, 0] > 1
+    hmm.CellProblem(n=4, bc="dirichlet").effective_tensor(medium)  # warns of nothing
+
+
 @pytest.mark.parametrize("contrast", [1e3, 1e6])
 def test_rough_pictures_are_handed_to_multigrid(contrast, monkeypatch):
     monkeypatch.setattr(linear, "SMALL", 0)

@@ -187,6 +187,13 @@ def test_what_is_refused(call, message):
         call()
 
 
+def test_a_law_is_not_laminated():
+    law = hmm.laws.PowerLaw(media.inclusion(10.0, radius=0.3), p=3)
+    closure = hmm.NonlinearCellClosure(law, hmm.CellProblem(n=8, interface="laminate"))
+    with pytest.raises(ValueError, match="interface='laminate'"):
+        closure(np.zeros((2, 1)), np.zeros(1), np.ones((2, 1)))
+
+
 def test_twisted_fields_cost_cut_elements_little():
     rng = np.random.default_rng(2)
     cell = hmm.CellProblem(n=6)

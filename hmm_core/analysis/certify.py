@@ -33,6 +33,7 @@ from hmm_core.media.images import ImageMedium
 from hmm_core.micro.cell import CellProblem, ConvergenceError
 from hmm_core.micro.grid import Q1Grid
 from hmm_core.micro.linear import solve_batch
+from hmm_core.micro.question import refuse_slow_variable
 from hmm_core.micro.sample import least_pivot, sample, smallest_eigenvalue
 from hmm_core.micro.voxels import Voxels, relax
 
@@ -107,7 +108,7 @@ def certify(
     ----------
     a : a picture (``media.from_image``), or any medium a(x, y) that ignores x and is constant in each of ``pixels``^d equal
         squares (cubes) of the sample, which is the cube of ``size`` periods around y = 0, continued periodically. Numbers or
-        symmetric tensors, in two or three dimensions.
+        symmetric tensors, in two or three dimensions (two if it has no ``dim``).
     rtol : halve the elements until ``Bounds.gap`` is at most this. None: one grid.
     pixels, size : of a medium that is no picture. Whether the medium is constant in pixels is tried at some points in each.
     n : elements per side to begin with, a multiple of the number of pixels. By default that number, at least 8.
@@ -303,10 +304,11 @@ def _of_function(a: Callable, pixels: int | None, size: float) -> tuple[Array, i
     line = size * ((np.arange(pixels) + 0.5) / pixels - 0.5)
     centres = np.array(np.meshgrid(*[line] * dim, indexing="ij")).reshape(dim, 1, -1)
     x = np.zeros((dim, 1, 1))
+    refuse_slow_variable(a, dim, size)
     values = sample(a, x, centres)[0]
     rng = np.random.default_rng(0)
     for shift in (*(0.49 * np.array([*np.ndindex(*(2,) * dim)]) * 2 - 0.49), *rng.uniform(-0.5, 0.5, (4, dim))):
-        there = sample(a, x + 0.3, centres + (shift * size / pixels).reshape(dim, 1, 1))[0]
+        there = sample(a, x, centres + (shift * size / pixels).reshape(dim, 1, 1))[0]
         if not np.array_equal(there, values):
             k = int((there != values).any(axis=0).argmax())
             raise ValueError(

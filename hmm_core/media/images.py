@@ -167,8 +167,8 @@ def from_image(
 def voxelised(medium: Callable, pixels: int, size: float = 1.0) -> ImageMedium:
     """The picture of a medium a(x, y) that ignores x: its values at the centres of pixels^d squares (cubes) of a sample.
 
-    The sample is the cube of ``size`` periods around y = 0. Its picture is another medium, periodic and made of pixels, for which
-    ``certify`` has bounds; how far it is from the first one, no bound says.
+    The sample is the cube (the square, if the medium has no ``dim``) of ``size`` periods around y = 0. Its picture is another
+    medium, periodic and made of pixels, for which ``certify`` has bounds; how far it is from the first one, no bound says.
     """
     require(isinstance(pixels, Integral) and pixels >= 1, "pixels", pixels, "must be a positive integer")
     dim, spacing = getattr(medium, "dim", None) or 2, float(positive("size", size)) / pixels

@@ -27,6 +27,7 @@ from hmm_core.micro.question import (
     refuse_scale,
     refuse_slow_variable,
     warn_of_correlation,
+    warn_of_seam,
 )
 from hmm_core.micro.regularised import richardson
 from hmm_core.micro.sample import MediumLike, Part, restored, sample, samples
@@ -193,6 +194,7 @@ class CellProblem:
         if not callable(a):
             raise TypeError(f"a={a!r} is not a medium: a function a(x, y) is needed (lambda x, y: 2.0 for a constant)")
         warn_of_correlation(a, self.length)
+        warn_of_seam(a, self)
         refuse_scale(a, eps)
         if x is None:
             if eps is not None:

@@ -192,6 +192,18 @@ def warn_of_correlation(a: Any, length: float, stacklevel: int = 3) -> None:
         )
 
 
+def warn_of_seam(a: Any, cell: Any, stacklevel: int = 3) -> None:
+    """UserWarning if a periodic cell closes a picture, which says how far it extends, where it does not repeat itself."""
+    extent = np.array(getattr(a, "extent", ()))
+    if cell.bc == "periodic" and (np.abs(cell.length / extent - np.rint(cell.length / extent)) > 1e-9).any():
+        warnings.warn(
+            f"a periodic cell of side {cell.length:.6g} does not hold whole pictures, which repeat themselves after "
+            f"{extent.tolist()} periods: it closes them with a seam",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 @lru_cache
 def _probes(dim: int) -> Array:
     """Macro points (N, dim), none of them 0."""
