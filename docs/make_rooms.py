@@ -6,6 +6,7 @@ the imports; nothing is drawn by hand.
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -50,7 +51,8 @@ def draw():
         ax.add_patch(box)
         ax.text(0.12, k + 0.5, f"{name}/", fontsize=13, fontweight="bold", va="center", family="monospace")
         ax.text(1.5, k + 0.5, purpose, fontsize=9.5, va="center")
-        ax.text(0.12, k + 0.15, "  ".join(names), fontsize=8, va="center", family="monospace", color="0.25")
+        lines = textwrap.fill("  ".join(names), 125)
+        ax.text(0.12, k + 0.14, lines, fontsize=8, va="center", family="monospace", color="0.25", linespacing=1.3)
         if k:
             ax.text(
                 WIDTH / 2, k - 0.14, BETWEEN[k - 1], fontsize=9, va="center", ha="center", style="italic", color="0.35"

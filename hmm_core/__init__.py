@@ -6,9 +6,9 @@ A medium, asked by a micro solver, answers through a closure to a macro solver, 
     micro/     cell problems: from a medium to its effective tensor, from a law to its averaged flux and tangent,
                from an obstacle to its permeability
     closure/   the dialogue (x, U, grad U) -> flux and its tangent
-    macro/     the four-phase loop on any scikit-fem mesh; balance laws on control volumes
-    analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance
-    compare/   what one would use instead: DNS, homogenization, MsFEM
+    macro/     the four-phase loop on any scikit-fem mesh, steady and in time; balance laws on control volumes; averages in time
+    analysis/  the error of the method, split into its four terms; mesh, sample and micro grid for a tolerance; bounds
+    compare/   what one would use instead: DNS, MsFEM, projective integration
 
 Every folder imports from those above it in this list only. Names are imported when first used, so ``import hmm_core``
 costs nothing that a session does not need.
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 # Where the public names live. A module is a name too: ``hmm.media``, ``hmm.exact``.
 _HOME = {
     "Answer": "closure.answer",
+    "Bounds": "analysis.certify",
     "CellClosure": "closure.cells",
     "CellProblem": "micro.cell",
     "ConvergenceError": "micro.krylov",
@@ -44,6 +45,7 @@ _HOME = {
     "TableClosure": "closure.table",
     "Trajectory": "macro.trajectory",
     "Volumes": "macro.volumes",
+    "certify": "analysis.certify",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",

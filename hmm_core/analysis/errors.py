@@ -133,7 +133,7 @@ def decompose_error(
     micro = cell.solve(a, x, slow, correctors=False)
     u_cell, tensors["cell"] = macro.solve(micro.tensor), micro.tensor
     if not frozen:
-        few = q1_version(cell, math.ceil(8 / (cell.size + 2 * cell.buffer)))
+        few = replace(q1_version(cell, math.ceil(8 / (cell.size + 2 * cell.buffer))), interface="sharp")
         u_inf, tensors["limit"], *_ = _resolve(
             "U_inf", refinements(few, macro.slow_medium, x, slow), macro, [u_star], resolution
         )
@@ -209,11 +209,16 @@ def q1_version(cell: CellProblem, n: int) -> CellProblem:
     return replace(cell, scheme="q1", n=max(4, n), tol=min(cell.tol, 1e-8))
 
 
+def best_interface(a: Any, dim: int) -> str:
+    """How Q1 elements meet the interfaces of a medium: as layers, if it tells where they are."""
+    return "laminate" if dim > 1 and hasattr(a, "interface") else "sharp"
+
+
 def fourier_version(cell: CellProblem, a: MediumLike, x: Array, eps: float | None) -> CellProblem | None:
     """The cell problem by trigonometric polynomials, if it may have them and they converge fast at a few points."""
     few = x[:, :: max(1, x.shape[1] // 4)]
     try:
-        rungs = [replace(cell, scheme="fourier", n=n, tol=1e-12) for n in (16, 32, 64)]
+        rungs = [replace(cell, scheme="fourier", interface="sharp", n=n, tol=1e-12) for n in (16, 32, 64)]
         first, second, third = (rung.effective_tensor(a, few, eps) for rung in rungs)
     except (ValueError, ConvergenceError):
         return None  # not a whole number of periods, not periodic, or far from smooth

@@ -16,7 +16,16 @@ import skfem
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
-from hmm_core.analysis.errors import LARGEST, RICHER, MacroProblem, fourier_version, q1_version, refinements, resolve_u0
+from hmm_core.analysis.errors import (
+    LARGEST,
+    RICHER,
+    MacroProblem,
+    best_interface,
+    fourier_version,
+    q1_version,
+    refinements,
+    resolve_u0,
+)
 from hmm_core.closure import ExactClosure, as_tensor
 from hmm_core.macro import Solution, macro_basis, restrict, solve_elliptic
 from hmm_core.macro.boundary import Data
@@ -93,7 +102,7 @@ class Material:
 
     def _computed(self, x: Array) -> Array:
         if self.periodic(x, None) and (self.slow is None or self.periodic(x, self.slow)):
-            period = CellProblem(dim=self.dim, n=8)
+            period = CellProblem(dim=self.dim, n=8, interface=best_interface(self.a, self.dim))
             fine = fourier_version(period, self.a, x, None) or q1_version(period, 8)
             pairs = ((best, before) for best, before, _ in refinements(fine, self.a, x, None))
         else:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import skfem
 
-from hmm_core.analysis.errors import RICHER, q1_version
+from hmm_core.analysis.errors import RICHER, best_interface, q1_version
 from hmm_core.analysis.pilots import MESHES, Family, Levels, Material, Trial, pilot, relative
 from hmm_core.closure import CellClosure
 from hmm_core.macro import NORMS
@@ -212,7 +212,7 @@ def _described(best: Trial, families: list[Family], levels: Levels, material: Ma
     level, cell, slow = levels(best.N), best.cell, material.slow
     limit = fine = np.zeros_like(best.E)
     if slow is not None:
-        few = q1_version(cell, math.ceil(8 / cell.size))
+        few = replace(q1_version(cell, math.ceil(8 / cell.size)), interface="sharp")
         average = few.effective_tensor(level.macro.slow_medium, level.x, slow)
         limit = relative(average, level.macro.effective(level.x))
     whole_periods = cell.bc == "periodic" and cell.window == "box" and cell.size == round(cell.size)
@@ -258,12 +258,10 @@ def _fit(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
 
 def _kinds(material: Material, x: Array) -> Iterator[list[CellProblem]]:
     """Kinds of sample worth trying, first those that may do without resonance."""
+    one = CellProblem(dim=material.dim, interface=best_interface(material.a, material.dim))
     if material.periodic(x, material.slow):
-        period = CellProblem(dim=material.dim)
-        yield [period] if material.dim == 1 else [period, replace(period, scheme="fourier")]
-    yield [
-        CellProblem(dim=material.dim, bc="dirichlet", window=window) for window in ("box", ("smooth", 1), ("smooth", 3))
-    ]
+        yield [one] if material.dim == 1 else [one, replace(one, scheme="fourier", interface="sharp")]
+    yield [replace(one, bc="dirichlet", window=window) for window in ("box", ("smooth", 1), ("smooth", 3))]
 
 
 def _unit(dim: int) -> Callable[[int], skfem.Mesh]:

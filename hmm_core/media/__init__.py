@@ -4,12 +4,15 @@ r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the 
     functions   deterministic media: layers, inclusions, checkerboards, graded ones; strata: curved layers
     random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
     elastic     stiffnesses from moduli and moduli from stiffnesses: phases of elastic media; checks: what is allowed
+    crystals    grains that chance turns
+    images      pictures of microstructures, pixel by pixel
     laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
     exact       closed forms and bounds to compare with
 
 Every medium is found here by its name: ``media.checkerboard(1, 10)``, ``media.lognormal(...)``. A plain function is one too.
 """
 
+from hmm_core.media.crystals import polycrystal
 from hmm_core.media.elastic import Moduli, from_voigt, moduli, stiffness, voigt
 from hmm_core.media.functions import (
     Function,
@@ -24,12 +27,14 @@ from hmm_core.media.functions import (
     inclusion,
     laminate,
     layered,
+    level_set,
     products,
     resonant,
     separable,
     sine_product,
 )
 from hmm_core.media.gaussian import GaussianMedium, gaussian_phases, lognormal
+from hmm_core.media.images import ImageMedium, from_image, voxelised
 from hmm_core.media.profiles import Affine, Diagonal, Profile, Sine, Steps, cosine
 from hmm_core.media.random import RandomMedium, TiledMedium, random_checkerboard, random_disks
 from hmm_core.media.strata import stratified
@@ -39,6 +44,7 @@ __all__ = [
     "Diagonal",
     "Function",
     "GaussianMedium",
+    "ImageMedium",
     "Medium",
     "Moduli",
     "Profile",
@@ -51,6 +57,7 @@ __all__ = [
     "checkerboard4",
     "constant",
     "cosine",
+    "from_image",
     "from_voigt",
     "function",
     "gaussian_phases",
@@ -59,8 +66,10 @@ __all__ = [
     "inclusion",
     "laminate",
     "layered",
+    "level_set",
     "lognormal",
     "moduli",
+    "polycrystal",
     "products",
     "random_checkerboard",
     "random_disks",
@@ -70,4 +79,5 @@ __all__ = [
     "stiffness",
     "stratified",
     "voigt",
+    "voxelised",
 ]

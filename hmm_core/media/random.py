@@ -15,6 +15,7 @@ variable frozen, each x sees its own stationary medium, made of the same random 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import product
 from numbers import Integral
 from typing import Self
 
@@ -285,15 +286,31 @@ class random_disks(TiledMedium):
         require((value > 0) & (value <= limit * (1 + 1e-15)), self._given, value.tolist(), allowed)
         return value if self._given == "radius" else self.tile * (value / volume) ** (1 / self.dim)
 
-    def _field(self, x: Array | None, y: Array) -> Array:
-        cell, local = self._lattice(y)
-        radius = self.radius_at(x) / self.tile
+    def _place_in(self, cell: Array, local: Array, radius: Array) -> Array:
+        """Square of the distance, in tiles, from the centre of the disk in a lattice cell."""
         room = self.jitter * np.maximum(1 - 2 * radius, 0)
         square = 0.0
         for axis, place in enumerate(local):
             centre = room * (uniform(hashed(self.rng, (_CENTRE, axis, *cell))) - 0.5)
             square = square + (place - centre) ** 2
-        return self._mixed(square < radius * radius, "matrix", "inside", x)
+        return square
+
+    def interface(self, x: Array | None, y: Array) -> tuple[Array, ArrayLike, ArrayLike]:
+        """Distance from the nearest disk, negative inside, and both values (see ``micro.interface``)."""
+        radius = self.radius_at(x) / self.tile
+        cell, local = self._lattice(y)
+        side = np.where(local < 0, -1.0, 1.0)  # neighbours farther away have farther disks
+        nearest = np.inf
+        for step in product((0, 1), repeat=self.dim):
+            step = np.reshape(step, (-1, *(1,) * (cell.ndim - 1))) * side
+            index = cell + step if self.period is None else np.mod(cell + step, self._count)
+            nearest = np.minimum(nearest, self._place_in(index, local - step, radius))
+        return self.tile * (np.sqrt(nearest) - radius), self._phase("inside", x), self._phase("matrix", x)
+
+    def _field(self, x: Array | None, y: Array) -> Array:
+        radius = self.radius_at(x) / self.tile
+        hit = self._place_in(*self._lattice(y), radius) < radius * radius
+        return self._mixed(hit, "matrix", "inside", x)
 
     def _closed_form(self, x: Array | None) -> Array:
         fraction = _VOLUME[self.dim] * (self.radius_at(x) / self.tile) ** self.dim

@@ -161,13 +161,14 @@ def effective_ensemble(
         ok = x.shape == (cell.dim,) and np.isfinite(x).all()
         require(ok, "x", x, f"must be one finite macro point of shape ({cell.dim},)")
     point = np.zeros((cell.dim, 1, 1)) if x is None else x[:, None, None]
-    slow, fast = places(point, cell.domain[:, None], eps)
+    slow, fast = places(point, cell.view(one, eps)[1][:, None], eps)
 
     def sampled(first: int, last: int) -> list[Part]:
         """Realisation by realisation, joined to parts of one kind."""
         kinds: dict[int, list[Part]] = {}
         for k in range(last - first):
-            for _, field, exponent in samples(medium.realisation(int(numbers[first + k])), slow, fast):
+            seen, _ = cell.view(medium.realisation(int(numbers[first + k])), eps)
+            for _, field, exponent in samples(seen, slow, fast):
                 kinds.setdefault(field.shape[1], []).append((np.array([k]), field, exponent))
         return [tuple(map(np.concatenate, zip(*parts, strict=True))) for parts in kinds.values()]
 

@@ -117,6 +117,12 @@ class _Grid(Transforms):
         return np.array(axes)
 
     @property
+    def centres(self) -> Array:
+        """Centres (d, E) of the elements."""
+        line = (self.edges[1:] + self.edges[:-1]) / 2
+        return np.array(np.meshgrid(*[line] * self.dim, indexing="ij")).reshape(self.dim, -1)
+
+    @property
     def _point_shape(self) -> tuple[int, ...]:
         return (len(self.reference),) * self.dim + (self.cells,) * self.dim
 

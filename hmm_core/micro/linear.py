@@ -7,8 +7,12 @@ import numpy as np
 from hmm_core.micro.grid import Array, FourierGrid, LineGrid, Q1Grid
 from hmm_core.micro.motions import mean_rotation
 from hmm_core.micro.regularised import parabolic
+from hmm_core.micro.response import is_quadratic
 from hmm_core.micro.sample import SYMMETRIC, fields_of, is_symmetric, scaled_time
 from hmm_core.micro.systems import Systems, solve
+from hmm_core.micro.voxels import solve_voxels
+
+SMALL = 2**15  # elements times dimensions up to which a matrix is quicker than none (measured), and needs little memory
 
 # Tensors (B, d, d), iterations, residual, solver (B,), correctors (B, d, N+1, ...) on all grid points, or None. Of vector
 # fields, tensors (B, d, d, d, d) and correctors (B, d, d, m, N+1, ...): each (d, d) numbers a gradient d_j u_i = 1 by [i, j].
@@ -16,7 +20,10 @@ Answers = tuple[Array, Array, Array, Array, Array | None]
 
 
 def solve_batch(cell: Any, a: Array, exponent: Array, correctors: bool) -> Answers:
-    """The answers for B coefficients 2^exponent a, a (B, c, G, E) of order one; the tensors are those of a."""
+    """The answers for B coefficients 2^exponent a, a (B, c, G, E) of order one; the tensors are those of a.
+
+    G = 1 on Q1 elements: the coefficient is constant in every one of them.
+    """
     grid = cell.grid_of(fields_of(a.shape[1], cell.dim))
     tensor, iterations, residual, solver, w = _in_components(cell, grid, a, exponent, correctors)
     if grid.components:
@@ -31,6 +38,8 @@ def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: 
     """The same in the L components of a gradient: tensors (B, L, L), correctors (B, L, [m,] N+1, ...)."""
     if isinstance(grid, LineGrid):
         return _solve_line(cell, grid, a[:, 0], correctors)
+    if isinstance(grid, Q1Grid) and a.shape[2] == 1:
+        return _solve_constant_elements(cell, grid, a, exponent, correctors)
     symmetric = is_symmetric(a, min(SYMMETRIC, cell.tol / 10))
     if symmetric.any() and not symmetric.all():
         return _solve_apart(cell, grid, a, exponent, symmetric, correctors)
@@ -46,6 +55,28 @@ def _in_components(cell: Any, grid: Any, a: Array, exponent: Array, correctors: 
     found = solve(Systems(cell, grid, a, symmetric, shift))
     fields = _closed_correctors(grid, found.w, found.caused) if correctors else None
     return found.rates, found.iterations, found.residual, found.solver, fields
+
+
+def _solve_constant_elements(cell: Any, grid: Q1Grid, a: Array, exponent: Array, correctors: bool) -> Answers:
+    """One after the other, without a matrix; small ones, and what this does not solve, as if a varied within the elements."""
+    everywhere = len(grid.corners)
+    if cell.interface == "sharp" and grid.dim * a.shape[-1] <= SMALL:
+        return _in_components(cell, grid, np.repeat(a, everywhere, axis=2), exponent, correctors)
+    parts = []
+    for k in range(len(a)):
+        one = a[k : k + 1]
+        found = None
+        if grid.bc == "periodic" and is_quadratic(cell, bool(is_symmetric(one, min(SYMMETRIC, cell.tol / 10))[0])):
+            found = solve_voxels(cell, grid, one)
+        if found is None:
+            one = np.repeat(one, everywhere, axis=2)
+            parts.append(_in_components(cell, grid, one, exponent[k : k + 1], correctors))
+            continue
+        tensor, w, iterations, residual = found
+        fields = _closed_correctors(grid, w[None], tensor[None]) if correctors else None
+        solver = np.full(1, "fft-cg", dtype=object)
+        parts.append((tensor[None], np.array([iterations.max()]), np.array([residual]), solver, fields))
+    return tuple(None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 def _solve_apart(cell: Any, grid: Any, a: Array, exponent: Array, symmetric: Array, correctors: bool) -> Answers:

@@ -154,6 +154,10 @@ def solve_nonlinear(
     if not (np.abs(grad) < HUGE).all():
         raise ValueError(f"grad={grad[np.abs(grad) >= HUGE][0]:.3g}: beyond {HUGE:.0e} its square is not finite")
     grad = np.where(np.abs(grad).max(axis=tuple(range(grad.ndim - 1))) > 1 / HUGE, grad, 0.0)
+    if cell.interface != "sharp":
+        raise ValueError(
+            f"interface={cell.interface!r} mixes the phases of linear media only: a law needs interface='sharp'"
+        )
     refuse_scale(flux, eps)
     cell = cell if tol is None else replace(cell, tol=min(max(tol, 1e-13), 0.1))
     kind, parts = _Line if isinstance(cell.grid, LineGrid) else _Cells, []

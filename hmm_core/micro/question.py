@@ -63,6 +63,9 @@ def refuse_description(cell: Any) -> None:
     if cell.average == "energy" and cell.bc == "neumann":
         raise ValueError("average='energy' needs a prescribed gradient: bc='periodic' or 'dirichlet'")
     choice("scheme", ("q1", "fourier"))
+    choice("interface", ("sharp", "laminate"))
+    if cell.interface == "laminate" and (cell.scheme != "q1" or cell.dim == 1):
+        raise ValueError(f"interface='laminate' needs scheme='q1' and dim=2 or 3, not {cell.scheme!r} and {cell.dim}")
     number("tol", 0, strict=True)
     if not 1e-14 <= cell.tol < 1:
         raise ValueError(f"tol={cell.tol!r} must lie in [1e-14, 1): double precision reaches no further")
@@ -184,6 +187,18 @@ def warn_of_correlation(a: Any, length: float, stacklevel: int = 3) -> None:
         warnings.warn(
             f"the medium's correlation length, {a.correlation_length:.6g} periods, exceeds the cell's size + 2 buffer = "
             f"{length:.6g}: such a sample is not representative",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def warn_of_seam(a: Any, cell: Any, stacklevel: int = 3) -> None:
+    """UserWarning if a periodic cell closes a picture, which says how far it extends, where it does not repeat itself."""
+    extent = np.array(getattr(a, "extent", ()))
+    if cell.bc == "periodic" and (np.abs(cell.length / extent - np.rint(cell.length / extent)) > 1e-9).any():
+        warnings.warn(
+            f"a periodic cell of side {cell.length:.6g} does not hold whole pictures, which repeat themselves after "
+            f"{extent.tolist()} periods: it closes them with a seam",
             UserWarning,
             stacklevel=stacklevel + 1,
         )

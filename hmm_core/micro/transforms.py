@@ -54,9 +54,14 @@ def along(matrix: Array, field: Array, axis: int, dim: int) -> Array:
 
 @lru_cache
 def kinematics(dim: int, fields: str) -> Array:
-    """The kinematic matrix S (L, m, d), for "scalar", "vector" or "strain"."""
+    """The kinematic matrix S (L, m, d), for "scalar", "vector" or "strain"; "potential": curl and divergence in space."""
     if fields == "scalar":
         S = np.eye(dim)[:, None]
+    elif fields == "potential":
+        S = np.zeros((4, 3, 3))
+        S[3] = np.eye(3)
+        for i, k, m in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            S[i, m, k], S[i, k, m] = 1.0, -1.0
     elif fields == "vector":
         S = np.eye(dim * dim).reshape(dim * dim, dim, dim)
     else:
