@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import problems
-from benchmarks.problems import BALL, SQUARE, Pixels, ball, graded, largest, smooth, square
+from benchmarks.problems import BALL, SQUARE, ElasticBall, Pixels, ball, graded, largest, smooth, square
 
 Array = np.ndarray
 
@@ -66,6 +66,8 @@ def tasks(quick: bool = False) -> dict[str, Task]:
         result |= {f"cell2d-{name}-{n}": one_cell(2, n, name) for name in ("smooth", "disk")}
     for n in (8,) if quick else (32, 64):
         result |= {f"cell3d-{name}-{n}": one_cell(3, n, name) for name in ("smooth", "sphere")}
+    for dim, n, contrast in ((2, 32, 10), (3, 6, 10)) if quick else ((2, 128, 10), (2, 128, 100), (3, 32, 10)):
+        result |= {f"elastic{dim}d-{contrast}-{n}": elastic_cell(dim, n, contrast)}
     result |= {"eps-hmm": hmm_against_eps(quick), "eps-dns": dns_against_eps(quick)}
     result |= {"memory": memory(8 if quick else 32), "import": import_time()}
     for n in (32,) if quick else (64, 256):
@@ -269,6 +271,33 @@ def one_cell(dim: int, n: int, name: str) -> Task:
         },
         error=_against(reference),
         solver_error=_against(lambda: _converged(medium, None, dim=dim, n=n)),
+    )
+
+
+def _strains(tensor: Array) -> Array:
+    """A stiffness (d, d, d, d) on unit strains 11, 12, 22, ..., (L, L)."""
+    pairs = [(i, j) for i in range(len(tensor)) for j in range(i, len(tensor))]
+    return np.array([[tensor[p + q] for q in pairs] for p in pairs])
+
+
+def _elastic(medium: Callable, **cell: Any) -> Callable[[], Array]:
+    run = _tensors(medium, None, **cell)
+    return lambda: _strains(run())
+
+
+def elastic_cell(dim: int, n: int, contrast: float) -> Task:
+    medium, shape = ElasticBall(contrast), {2: "disk", 3: "sphere"}[dim]
+    rtol = {2: 1e-4, 3: 3e-4}[dim]
+    return Task(
+        f"One elastic {dim}D cell, {shape} of contrast {contrast}, Q1 n={n}",
+        {
+            "hmm_core": Contender(partial(_elastic, medium, dim=dim, n=n), ours=True),
+            "scikit-fem + PyAMG": Contender(
+                partial(_peer_tensors, "scikit_fem_elastic", medium.modulus, dim, n, rtol), aim=5
+            ),
+        },
+        solver_error=_against(lambda: _strains(_converged(medium, None, dim=dim, n=n))),
+        note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions.",
     )
 
 
