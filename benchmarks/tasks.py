@@ -297,7 +297,8 @@ def elastic_cell(dim: int, n: int, contrast: float) -> Task:
             ),
         },
         solver_error=_against(lambda: _strains(_converged(medium, None, dim=dim, n=n))),
-        note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions.",
+        note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions. Processor "
+        "time, for the machine did other things too when this was measured.",
     )
 
 
