@@ -35,6 +35,21 @@ def ball(x: Array, y: Array) -> Array:
     return np.where((y**2).sum(axis=0) < square, 10.0, 1.0)
 
 
+@dataclass(frozen=True)
+class ElasticBall:
+    """The same places, E = contrast inside and 1 outside, nu = 0.3; a stiffness, or E alone for who builds it from that."""
+
+    contrast: float
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        from hmm_core.media import stiffness
+
+        return stiffness(self.modulus(x, y), 0.3, dim=len(y))
+
+    def modulus(self, x: Array, y: Array) -> Array:
+        return np.where(ball(x, y) > 1, self.contrast, 1.0)
+
+
 # Perrins, McKenzie, McPhedran 1979 for the square array; McPhedran, McKenzie 1978 for the simple cubic one.
 BALL = {2: 1.65203601108, 3: 1.8877401}
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import problems
-from benchmarks.problems import BALL, SQUARE, Pixels, ball, graded, largest, smooth, square
+from benchmarks.problems import BALL, SQUARE, ElasticBall, Pixels, ball, graded, largest, smooth, square
 
 Array = np.ndarray
 
@@ -70,6 +70,8 @@ def tasks(quick: bool = False) -> dict[str, Task]:
     for dim, sides in ((2, (64,) if quick else (512,)), (3, (8,) if quick else (64, 128))):
         result |= {f"image{dim}d-{n}": image(dim, n) for n in sides}
     result |= {"image-memory": image_memory(quick), "certify": certified(32 if quick else 256)}
+    for dim, n, contrast in ((2, 32, 10), (3, 6, 10)) if quick else ((2, 128, 10), (2, 128, 100), (3, 32, 10)):
+        result |= {f"elastic{dim}d-{contrast}-{n}": elastic_cell(dim, n, contrast)}
     result |= {"eps-hmm": hmm_against_eps(quick), "eps-dns": dns_against_eps(quick)}
     result |= {"memory": memory(8 if quick else 32), "import": import_time()}
     for n in (32,) if quick else (64, 256):
@@ -380,6 +382,36 @@ def certified(n: int) -> Task:
             "hmm_core certify": Contender(partial(_bounds, n), ours=True),
         },
         compare=False,
+    )
+
+
+# -- elastic cells -----------------------------------------------------------------------------------------------------------
+
+
+def _strains(tensor: Array) -> Array:
+    """A stiffness (d, d, d, d) on unit strains 11, 12, 22, ..., (L, L)."""
+    pairs = [(i, j) for i in range(len(tensor)) for j in range(i, len(tensor))]
+    return np.array([[tensor[p + q] for q in pairs] for p in pairs])
+
+
+def _elastic(medium: Callable, **cell: Any) -> Callable[[], Array]:
+    run = _tensors(medium, None, **cell)
+    return lambda: _strains(run())
+
+
+def elastic_cell(dim: int, n: int, contrast: float) -> Task:
+    medium, shape = ElasticBall(contrast), {2: "disk", 3: "sphere"}[dim]
+    rtol = {2: 1e-4, 3: 3e-4}[dim]
+    return Task(
+        f"One elastic {dim}D cell, {shape} of contrast {contrast}, Q1 n={n}",
+        {
+            "hmm_core": Contender(partial(_elastic, medium, dim=dim, n=n), ours=True),
+            "scikit-fem + PyAMG": Contender(
+                partial(_peer_tensors, "scikit_fem_elastic", medium.modulus, dim, n, rtol), aim=5
+            ),
+        },
+        solver_error=_against(lambda: _strains(_converged(medium, None, dim=dim, n=n))),
+        note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions. ",
     )
 
 

@@ -15,6 +15,7 @@ from hmm_core.micro.grid import Array, FourierGrid, Operator, Q1Grid
 from hmm_core.micro.motions import pinned, rigid_motions
 
 PATIENCE = 60  # iterations before a rough problem is handed to a matrix method (the crossover, measured) ...
+VECTORS = 3  # times as many for fields of m components, whose multigrid costs so much more to set up
 SMALL = 2**18  # ... or as many as make this much work, unknowns x iterations: their set-up dwarfs a small cell
 DIRECT = 2**10  # unknowns up to which a factorisation costs less than multigrid's set-up (measured)
 LIMIT = 2000  # iterations after which nothing more is hoped for
@@ -54,7 +55,9 @@ def solve_systems(
     spectral = isinstance(grid, FourierGrid)
     size = math.prod(grid.shape)
     lonely = spectral and size > DIRECT  # there is no other solver for it
-    limit = LIMIT if lonely else min(max(PATIENCE, SMALL // (grid.dim * size)), LIMIT)
+    limit = (
+        LIMIT if lonely else min(max(PATIENCE * (VECTORS if grid.components else 1), SMALL // (grid.dim * size)), LIMIT)
+    )
     iterate = conjugate_gradients if symmetric else bicgstab
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where it breaks down, rho is no number
         w, r, rho, iterations = iterate(grid.operator(stencil), precondition, b, target, limit, start)

@@ -247,13 +247,21 @@ def _whereabouts(k: int, point: int, slow: Array, fast: Array) -> str:
 # -- what solvers want to know of coefficients ----------------------------------------------------------------------------
 
 
-def ellipticity(a: Array, diagonal: Array) -> tuple[Array, Array]:
-    """Smallest value and harmonic mean (B,) of the least lam(y) with a(y) >= lam(y) diag(diagonal)."""
+def ellipticity(a: Array, reference: Array) -> tuple[Array, Array]:
+    """Smallest value and harmonic mean (B,) of the least lam(y) with a(y) >= lam(y) R, R = diag(reference) or, of symmetric
+    tensors (B, L, L), the reference itself."""
     if a.shape[1] == 1:
         lam = a[:, 0].reshape(len(a), -1)
-        return lam.min(axis=1) / diagonal[:, 0], 1 / ((1 / lam).mean(axis=1) * diagonal[:, 0])
-    L, root = diagonal.shape[1], np.sqrt(diagonal)
-    scaled = a.reshape(len(a), L, L, -1) / (root[:, :, None] * root[:, None, :])[..., None]
+        return lam.min(axis=1) / reference[:, 0], 1 / ((1 / lam).mean(axis=1) * reference[:, 0])
+    L = reference.shape[1]
+    scaled = a.reshape(len(a), L, L, -1)
+    if reference.ndim == 3:
+        root = np.linalg.inv(np.linalg.cholesky((reference + reference.swapaxes(1, 2)) / 2))
+        both = np.einsum("bik,bjl->bijkl", root, root).reshape(len(a), L * L, L * L)
+        scaled = (both @ scaled.reshape(len(a), L * L, -1)).reshape(scaled.shape)
+    else:
+        root = np.sqrt(reference)
+        scaled = scaled / (root[:, :, None] * root[:, None, :])[..., None]
     lam = np.maximum(smallest_eigenvalue(scaled), LEAST)
     return lam.min(axis=1), 1 / (1 / lam).mean(axis=1)
 

@@ -55,8 +55,14 @@ class Systems:
         return np.einsum("bii->bi", self.mean)
 
     @cached_property
+    def reference(self) -> Array:
+        """Of the preconditioner: the diagonal; for periodic strains, whose components it couples anyway, all of the mean."""
+        whole = self.grid.fields == "strain" and self.grid.bc == "periodic" and self.symmetric and self.scales is None
+        return self.mean if whole else self.diagonal
+
+    @cached_property
     def ellipticity(self) -> tuple[Array, Array]:
-        return ellipticity(self.a, self.diagonal) if self.pointwise else self.scales
+        return ellipticity(self.a, self.reference) if self.pointwise else self.scales
 
     @cached_property
     def equivalence(self) -> Array:
@@ -88,7 +94,7 @@ class Systems:
 
     @cached_property
     def precondition(self) -> Operator:
-        return self.grid.preconditioner(self.diagonal, 0.0 if self.shift is None else self.shift)
+        return self.grid.preconditioner(self.reference, 0.0 if self.shift is None else self.shift)
 
     def allowed(self, prescribed: bool) -> Array:
         """Energy (B, J) that the error of w_j may hold."""

@@ -147,7 +147,8 @@ class Transforms:
         return KORN[self.bc] * diagonal.max(axis=1) / diagonal.min(axis=1)
 
     def preconditioner(self, diagonal: Array, shift: float | Array = 0.0) -> Operator:
-        """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, L): r -> T^T L^-1 T r.
+        """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, L), or, for periodic strains, tensors
+        (B, L, L): r -> T^T L^-1 T r.
 
         Modes that K0 does not see are left out, which keeps every iterate orthogonal to them: loads are, and a small shift would
         blow up what round-off puts there. ``shift`` is a number or (B,).
@@ -194,7 +195,8 @@ class Transforms:
         """Periodic strains: one m x m matrix for every frequency."""
         columns = slice(self.nodes // 2 + 1)
         S = self.kinematics
-        weights = np.einsum("lmk,bl,lnj->bmnkj", S, diagonal, S)
+        tensors = diagonal if diagonal.ndim == 3 else diagonal[:, :, None] * np.eye(len(S))
+        weights = np.einsum("lmk,blp,pnj->bmnkj", S, tensors, S)
         symbols = np.tensordot(weights, self.mixed_symbols[..., columns], axes=2)  # (B, m, m, n, ..., n)
         shift = np.multiply.outer(np.broadcast_to(shift, len(symbols)), self.mass_symbol[..., columns])
         symbols = symbols + shift[:, None, None] * np.eye(self.dim).reshape(1, self.dim, self.dim, *(1,) * self.dim)
