@@ -32,6 +32,7 @@ _HOME = {
     "Plan": "analysis.planner",
     "RefusedState": "micro.sampled_law",
     "Solution": "macro.solution",
+    "TrajectoryClosure": "closure.trajectory",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
@@ -52,6 +53,7 @@ _MODULES = {
     "media": "media",
     "micro": "micro",
     "nonlinear": "micro.nonlinear",
+    "particles": "micro.particles",
     "pilots": "analysis.pilots",
     "planner": "analysis.planner",
 }

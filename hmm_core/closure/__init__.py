@@ -8,6 +8,7 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     answer   the answer, and the question: shapes, checks, plain functions
     exact    the homogenized problem in closed form
     cells    cell problems, linear and nonlinear
+    trajectory   particle models, watched
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
 ``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Three more things a
@@ -21,6 +22,7 @@ closure may offer, if it can:
 from hmm_core.closure.answer import Answer, ask, refuse_non_finite
 from hmm_core.closure.cells import CellClosure, MicroFields, NonlinearCellClosure
 from hmm_core.closure.exact import ExactClosure, as_tensor
+from hmm_core.closure.trajectory import TrajectoryClosure
 from hmm_core.micro.sampled_law import RefusedState
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "MicroFields",
     "NonlinearCellClosure",
     "RefusedState",
+    "TrajectoryClosure",
     "as_tensor",
     "ask",
     "refuse_non_finite",

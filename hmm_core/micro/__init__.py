@@ -10,4 +10,5 @@ cell         linear cell problems: from a medium to its effective tensor (linear
              forget their boundary)
 sampled_law, problems, newton, nonlinear, line   nonlinear ones: from a flux law to its averaged flux and tangent
 ensemble     the effective tensor of a random medium, with its confidence interval
+particles    micro models that are no differential equations: lattice gases and others, watched for as long as it takes
 """

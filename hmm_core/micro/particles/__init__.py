@@ -6,13 +6,20 @@
     exclusion    at most one particle a site
     zero_range   particles leave a site at a rate of their number there; independent walkers
 
-A model is a frozen description with ``dim``, ``depends`` (what of the macro state its flux depends on: "u", "grad"), ``block``
-(the time over which one number is averaged), and two verbs, for S systems at once, u (S,), grad (d, S):
+A model is a frozen description with
 
-    start(u, grad, chance, state=None) -> state     near equilibrium; or a given state, made to fit u and grad
-    run(state, chance) -> state, F (d, S)           one block later, and the physical flux averaged over it
+    dim, block           of the macro problem; the time over which one number is averaged
+    depends              what of the macro state its flux depends on: "u", "grad"
+    stationary           whether its start has the stationary mean of the flux already, so that nothing need be cut off
+    grad_scale           a change of the gradient that matters as one of u by one does, if it depends on it
+    inside(u, grad, margin)    the nearest u around which there is room for differences; may be left out
 
-``start`` raises ``RefusedState`` for a macro state that the model cannot have. ``hmm.TrajectoryClosure`` makes a closure of a model.
+and two verbs, for S systems at once, x (d, S), u (S,), grad (d, S):
+
+    start(x, u, grad, chance, state=None) -> state    near equilibrium; or a given state, made to fit u and grad
+    run(state, chance) -> state, F (d, S)             one block later, and the physical flux averaged over it
+
+``start`` raises ``RefusedState`` for a macro state that the model cannot have. ``hmm.TrajectoryClosure`` makes a closure of it.
 """
 
 from hmm_core.micro.particles.chance import Chance

@@ -54,15 +54,12 @@ class Chance:
         """(S, *shape) numbers from [0, 1)."""
         return self._spread([stream.random((self.replicas, *shape)) for stream in self._streams(purpose)])
 
-    def columns(self, normal: bool = False, width: int = 1, purpose: int = 1) -> Iterator[Array]:
-        """(S, width) numbers, uniform ones from [0, 1) or normal ones, again and again; contiguous for width 1: (S,)."""
-        streams = self._streams(purpose)
+    def columns(self, width: int = 0, normal: bool = False) -> Iterator[Array]:
+        """(S,) numbers, or (width, S), uniform ones from [0, 1) or normal ones, again and again."""
+        streams, lines = self._streams(1), max(1, width)
         while True:
-            draw = [
-                (stream.standard_normal if normal else stream.random)((COLUMNS, width, self.replicas))
-                for stream in streams
-            ]
-            stacked = np.moveaxis(np.stack(draw), 0, 2)[:, :, :, None]  # (COLUMNS, width, K, 1, R)
-            shape = (COLUMNS, width, len(streams), self.variants, self.replicas)
-            block = np.broadcast_to(stacked, shape).reshape(COLUMNS, width, self.systems)
-            yield from block[:, 0] if width == 1 else block
+            draws = [s.standard_normal if normal else s.random for s in streams]
+            stacked = np.stack([draw((COLUMNS, lines, self.replicas)) for draw in draws], axis=2)[:, :, :, None]
+            whole = (COLUMNS, lines, len(streams), self.variants, self.replicas)
+            block = np.broadcast_to(stacked, whole).reshape(COLUMNS, lines, self.systems)
+            yield from block if width else block[:, 0]

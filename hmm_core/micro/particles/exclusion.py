@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from hmm_core.media.exact import require
 from hmm_core.micro.particles.chance import Chance
 from hmm_core.micro.particles.lattice import LatticeGas, State, with_numbers
 
@@ -25,53 +26,30 @@ class Exclusion(LatticeGas):
 
     most: ClassVar[float] = 1.0
 
-    def start(self, u: Array, grad: Array, chance: Chance, state: State | None = None) -> State:
-        """n (S, sites): occupations of the stationary measure (between reservoirs: of the densities in between, independent),
-        or those of ``state`` with as many particles as u asks for. ends (S, 2): the reservoirs' densities."""
-        ends = np.stack(self.densities(u, grad), axis=1)
-        if self.ends == "ring":
-            n = np.zeros((len(u), self.sites), np.int64) if state is None else state["n"].astype(np.int64)
-            n = with_numbers(n, self.numbers(u, chance), chance, 1)
-        elif state is None:
-            profile = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.arange(1, self.sites + 1) / self.bonds
-            n = chance.uniform(self.sites) < profile
+    def rates(self, top: int) -> tuple[Array, Array]:
+        """g = 1 where there is a particle, h = 1 where there is none."""
+        return np.array([0.0, 1.0]), np.array([1.0, 0.0])
+
+    def potential(self, top: int) -> Array:
+        """V = n: Fick's law holds without a mean."""
+        return np.array([0.0, 1.0])
+
+    def ring_current(self, particles: int) -> float:
+        """j of N particles on the ring, exactly."""
+        require(0 <= particles <= self.sites, "particles", particles, f"must be an integer from 0 to {self.sites}")
+        return (self.p - self.q) * particles * (self.sites - particles) / (self.sites * (self.sites - 1))
+
+    def start(self, x: Array, u: Array, grad: Array, chance: Chance, state: State | None = None) -> State:
+        """The stationary measure (between reservoirs: independent sites of its densities, which have its current), or the
+        particles of ``state``, on the ring as many of them as u asks for."""
+        densities = np.stack(self.densities(u, grad), axis=1)
+        if self.ends != "reservoirs":
+            numbers, weights = self.fillings(u, grad)
+            n = np.zeros((*numbers.shape, self.sites), np.int64) if state is None else state["n"].astype(np.int64)
+            n = with_numbers(n, numbers, chance, 1)
         else:
-            n = state["n"]
-        return {"n": n.astype(np.uint8), "ends": ends}
-
-    def run(self, state: State, chance: Chance) -> tuple[State, Array]:
-        """One block: the state after it, and the flux (1, S). On the ring it is the expected current, averaged over the
-        lattice once a sweep. Between reservoirs that is the same number for all states, so jumps are counted there.
-
-        A bond is drawn at random, bonds x (p + q) times in a unit of time, with a direction. That is the process seen
-        at the ticks of a clock that its state does not influence, so all averages over time are its own.
-        """
-        systems, ring = chance.systems, self.ends == "ring"
-        lattice = np.empty((systems, self.sites + 2), np.uint8)
-        lattice[:, 1:-1] = state["n"]
-        flat, base = lattice.reshape(-1), np.arange(systems) * (self.sites + 2) + ring
-        after = np.roll(np.arange(self.sites), -1) if ring else np.arange(1, self.sites + 2)
-        share, ends = self.p / (self.p + self.q), state["ends"].T
-        sweeps = max(1, round(self.block * (self.p + self.q)))
-        total, columns = np.zeros(systems), chance.columns(width=1 if ring else 2)
-        for _ in range(sweeps):
-            for _ in range(self.bonds):
-                v = next(columns)
-                if not ring:
-                    v, w = v
-                    lattice[:, 0], lattice[:, -1] = w < ends
-                z = v * self.bonds
-                bond = z.astype(np.intp)
-                a, b = base + bond, base + after[bond]
-                here, there = flat[a], flat[b]
-                rightward = z - bond < share
-                move = (here != there) & (here == rightward)
-                flat[a], flat[b] = here ^ move, there ^ move
-                if not ring:
-                    total += np.where(rightward, move, -1.0 * move)
-            if ring:  # as many bonds 1 0 as 0 1
-                n = lattice[:, 1:-1]
-                active = (n[:, :-1] > n[:, 1:]).sum(axis=1) + (n[:, -1] > n[:, 0])
-                total += (self.p - self.q) * active
-        time = sweeps if ring else sweeps / (self.p + self.q)
-        return state | {"n": lattice[:, 1:-1].copy()}, self.current(total / (self.bonds * time))
+            profile = densities[:, :1] + np.diff(densities) * np.arange(1, self.sites + 1) / self.bonds
+            n = state["n"] if state is not None else (chance.uniform(self.sites) < profile)[:, None]
+            weights = np.ones((len(u), 1))
+        ends = np.stack([densities, 1 - densities], axis=2)
+        return {"n": n.astype(np.int32), "weights": weights, "top": np.ones(len(u), np.int64), "ends": ends}

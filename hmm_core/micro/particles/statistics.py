@@ -107,7 +107,7 @@ def settled(series: Array) -> int:
 def autocorrelation_time(series: Array) -> Array:
     """Integrated autocorrelation times (c,) of (c, R, T), in blocks: 1 for independent ones, and never less than 1/T.
 
-    Autocovariances about the mean of all replicas, averaged over them, are summed up to the first lag M > 5 tau(M).
+    Autocovariances about the mean of all replicas, averaged over them, are summed up to the first lag M > 5 max(tau(M), 1).
     """
     blocks = series.shape[2]
     centred = series - series.mean(axis=(1, 2), keepdims=True)
@@ -117,6 +117,6 @@ def autocorrelation_time(series: Array) -> Array:
     rho = np.divide(covariance, variance, out=np.zeros_like(covariance), where=variance > 0)
     tau = 1.0 + 2.0 * np.cumsum(rho[:, 1:], axis=1) if blocks > 1 else np.ones((len(series), 1))
     lags = np.arange(1, tau.shape[1] + 1)
-    enough = lags > WINDOW * tau
+    enough = lags > WINDOW * np.maximum(tau, 1.0)
     last = np.where(enough.any(axis=1), np.argmax(enough, axis=1), tau.shape[1] - 1)
     return np.maximum(tau[np.arange(len(tau)), last], 1.0 / blocks)

@@ -121,28 +121,42 @@ class ZeroRange(LatticeGas):
 
     # -- the process --------------------------------------------------------------------------------------------------------
 
-    def start(self, u: Array, grad: Array, chance: Chance, state: State | None = None) -> State:
-        """n (S, sites): occupations from the product measure, on the ring with as many particles as u asks for; or those of
-        ``state`` likewise. phi (S, 2): the reservoirs' fugacities; most (S,): particles that no site will exceed."""
-        left, right = self.densities(u, grad)
-        if self.ends == "ring":
-            numbers = self.numbers(u, chance)
-            n = self._on_ring(numbers, chance) if state is None else with_numbers(state["n"], numbers, chance, math.inf)
-            phi, most = np.zeros((len(u), 2)), n.sum(axis=1)
-        else:
-            distinct, place = np.unique(np.stack([left, right], axis=1), return_inverse=True)
-            phi = self.fugacity(distinct)[place.reshape(-1, 2)]
-            profile = phi[:, :1] + (phi[:, 1:] - phi[:, :1]) * np.arange(1, self.sites + 1) / self.bonds
-            n = self._drawn(profile, chance.uniform(self.sites)) if state is None else state["n"]
-            most = self._likely(np.maximum(left, right))
-        shared = most.reshape(len(chance.points), -1).max(
-            axis=1
-        )  # by the variants of a point: they are to share a clock
-        return {"n": n, "phi": phi, "most": np.repeat(shared, len(u) // len(shared))}
+    def rates(self, top: int) -> tuple[Array, Array]:
+        """g, and h = 1; but no site takes in more than ``top`` particles, which it would with a probability below 1e-14."""
+        h = np.ones(top + 1)
+        h[top] = 0.0
+        return self._rates(np.arange(top + 1)), h
 
-    def _on_ring(self, numbers: Array, chance: Chance) -> Array:
-        """Occupations (S, sites) of the stationary measure of so many particles (S,), site by site."""
-        n, uniform = np.zeros((len(numbers), self.sites), np.int64), chance.uniform(self.sites)
+    def potential(self, top: int) -> Array:
+        """V = g: its mean is the fugacity."""
+        return self._rates(np.arange(top + 1))
+
+    def start(self, x: Array, u: Array, grad: Array, chance: Chance, state: State | None = None) -> State:
+        """The stationary measure, on the ring with as many particles as u asks for; or the particles of ``state`` likewise."""
+        densities = np.stack(self.densities(u, grad), axis=1)
+        distinct, place = np.unique(densities, return_inverse=True)
+        phi, likely = (value[place.reshape(-1, 2)] for value in (self.fugacity(distinct), self._likely(distinct)))
+        if self.ends != "reservoirs":
+            numbers, weights = self.fillings(u, grad)
+            uniform = np.repeat(chance.uniform(self.sites), numbers.shape[1], axis=0)
+            n = (
+                self._on_ring(numbers.ravel(), uniform).reshape(*numbers.shape, self.sites)
+                if state is None
+                else state["n"]
+            )
+            n = with_numbers(n, numbers, chance, math.inf)
+        else:
+            profile = phi[:, :1] + np.diff(phi) * np.arange(1, self.sites + 1) / self.bonds
+            n = state["n"] if state is not None else self._drawn(profile, chance.uniform(self.sites))[:, None]
+            weights = np.ones((len(u), 1))
+        top = np.maximum(likely.max(axis=1), n.max(axis=(1, 2)))
+        shared = top.reshape(len(chance.points), -1).max(axis=1)  # by the copies of a point, which share a clock
+        top, ends = np.repeat(shared, len(u) // len(shared)), np.stack([phi, np.ones_like(phi)], axis=2)
+        return {"n": n.astype(np.int32), "weights": weights, "top": top, "ends": ends}
+
+    def _on_ring(self, numbers: Array, uniform: Array) -> Array:
+        """Occupations (rows, sites) of the stationary measure of so many particles (rows,), site by site."""
+        n = np.zeros((len(numbers), self.sites), np.int64)
         for N in np.unique(numbers):
             mine = np.flatnonzero(numbers == N)
             w, Z = self.canonical(int(N))
@@ -165,64 +179,8 @@ class ZeroRange(LatticeGas):
             n[mine] = np.searchsorted(np.cumsum(measure), uniform.ravel()[mine] * (1 - 1e-12))
         return n.reshape(fugacity.shape)
 
-    def run(self, state: State, chance: Chance) -> tuple[State, Array]:
-        """One block: the state after it, and the flux (1, S): on the ring (p - q) <g>, averaged over the lattice once a sweep;
-        between reservoirs, where that is the same number for all states, jumps are counted.
-
-        A site is drawn at random, and one of its particles jumps with probability g(n)/G, G the largest rate that can occur:
-        the process at the ticks of a clock that its state does not influence.
-        """
-        ring, sites, phi, most = self.ends == "ring", self.sites, state["phi"].T, state["most"]
-        systems = len(most)
-        table = self._rates(np.arange(most.max() + 2))
-        places = sites if ring else sites + 2  # with the reservoirs as the first and the last site
-        ticks = np.ceil(places * np.maximum.accumulate(table)[most])  # a sweep
-        bound, share = ticks / places, self.p / (self.p + self.q)
-        n = np.zeros((systems, places), np.int64)
-        n[:, slice(None) if ring else slice(1, -1)] = state["n"]
-        flat, base = n.reshape(-1), np.arange(systems) * places
-        sweeps, columns, total = (
-            max(1, round(self.block * (self.p + self.q))),
-            chance.columns(width=2),
-            np.zeros(systems),
-        )
-        together = ticks.min() == ticks.max()
-        for _ in range(sweeps):
-            for tick in range(int(ticks.max())):
-                v, w = next(columns)
-                z = v * places
-                site = z.astype(np.intp)
-                right_going = z - site < share
-                rate = table[flat[base + site]]
-                target = site + np.where(right_going, 1, -1)
-                if ring:
-                    target %= sites
-                    move = w * bound < rate
-                else:
-                    first, final = site == 0, site == places - 1
-                    rate = np.where(first, phi[0], np.where(final, phi[1], rate))
-                    move = (w * bound < rate) & (target >= 0) & (target < places)
-                    target = np.where(move, target, site)
-                if not together:
-                    move &= tick < ticks
-                flat[base + site] -= move
-                flat[base + target] += move
-                if not ring:
-                    n[:, 0] = n[:, -1] = 0
-                    total += np.where(right_going, move, -1.0 * move)
-            if ring:
-                total += (self.p - self.q) * table[n].sum(axis=1)
-            elif (n.max(axis=1) > most).any():
-                raise RefusedState(
-                    f"more than {most.min()} particles met on a site, which has a probability below 1e-14"
-                )
-        time = sweeps if ring else sweeps / (self.p + self.q)
-        inside = n if ring else n[:, 1:-1]
-        return state | {"n": inside.copy()}, self.current(total / (self.bonds * time))
-
     def _likely(self, density: Array) -> Array:
         """Particles (S,) that a site of this density does not exceed, but with a probability below 1e-14 or so."""
-        distinct, place = np.unique(density, return_inverse=True)
-        measure = self._measure(self.fugacity(distinct), int(100 + 60 * distinct.max()))
+        measure = self._measure(self.fugacity(density), int(100 + 60 * density.max()))
         tail = np.cumsum(measure[::-1], axis=0)[::-1]
-        return (tail > 1e-16).sum(axis=0)[place]
+        return np.maximum(1, (tail > 1e-16).sum(axis=0))
