@@ -294,8 +294,8 @@ def test_a_series_that_does_not_settle_is_cut_in_half_at_most():
     [
         (np.zeros((4, 4)), {}, "block averages"),
         (np.full((1, 2, 8), np.nan), {}, "finite"),
-        (np.zeros((1, 2, 3)), {}, "four are needed"),
-        (np.zeros((1, 2, 8)), {"burn_in": 5.0}, "four are needed"),
+        (np.zeros((1, 2, 3)), {}, "4 are needed"),
+        (np.zeros((1, 2, 8)), {"burn_in": 5.0}, "4 are needed"),
     ],
 )
 def test_a_series_that_says_nothing_is_refused(series, options, message):

@@ -11,11 +11,10 @@ from hmm_core.closure.answer import Answer, question, shaped
 from hmm_core.media.exact import require
 from hmm_core.media.random import hashed
 from hmm_core.micro.particles.chance import Chance
-from hmm_core.micro.particles.statistics import Estimate, estimate
+from hmm_core.micro.particles.statistics import LEAST, Estimate, estimate, settled
 
 Array = np.ndarray
 FIRST = 64  # blocks of a first look
-FEWEST = 4  # blocks without which nothing can be said
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class TrajectoryClosure:
             value = getattr(self, name)
             number = isinstance(value, Real) and not isinstance(value, bool) and 0 < value < math.inf
             require(number or (name == "target" and value is None), name, value, "must be a positive finite number")
-        shortest = FEWEST * self.model.block
-        require(self.budget >= shortest, "budget", self.budget, f"must be at least {FEWEST} blocks, {shortest}")
+        shortest = LEAST * self.model.block
+        require(self.budget >= shortest, "budget", self.budget, f"must be at least {LEAST} blocks, {shortest}")
         whole = isinstance(self.replicas, Integral) and not isinstance(self.replicas, bool)
         require(whole and self.replicas >= 1, "replicas", self.replicas, "must be an integer, at least 1")
         require(self.keep in ("nothing", "state"), "keep", self.keep, "must be 'nothing' or 'state'")
@@ -110,11 +109,11 @@ class TrajectoryClosure:
         asked += [np.repeat(np.stack([v[i] for v in variants], axis=-1), R, axis=-1) for i in (1, 2)]
         asked = [part.reshape(*part.shape[: part.ndim - 2], K * V * R) if i else part for i, part in enumerate(asked)]
         states = self.model.start(*asked, Chance(self.rng, bits, turn, 0, V, R), state)
-        states = {name: value.reshape(K, V, R, *value.shape[1:]) for name, value in states.items()}
+        states = {name: np.array(value).reshape(K, V, R, *value.shape[1:]) for name, value in states.items()}
 
         active, block, kept = np.arange(K), 0, np.zeros(K, int)
         series = np.empty((d, K, V, R, 0))
-        last = max(FEWEST, int(self.budget / self.model.block + 1e-9))
+        last = max(LEAST, int(self.budget / self.model.block + 1e-9))
         until = min(last, FIRST if self.target else last)
         settle = 0.0 if self.model.stationary and state is None else None
         while active.size:
@@ -133,19 +132,23 @@ class TrajectoryClosure:
             stderr = np.array([estimate(series[:, k, 0], self.model.block, settle).stderr.max() for k in active])
             active, until = active[stderr > self.target], min(last, 2 * block)
 
-        paths = [series[:, k, ..., : kept[k]] for k in range(K)]
-        flux = [estimate(path[:, 0], self.model.block, settle) for path in paths]
-        slopes: dict[str, list[Estimate]] = {}
-        for v in range(1, V, 2):
-            name, above, below = variants[v][0], variants[v], variants[v + 1]
-            width = above[1] - below[1] if name == "u" else (above[2] - below[2])[int(name[4:])]
-            slopes[name] = [
-                estimate((path[:, v] - path[:, v + 1]) / width[k], self.model.block, flux[k].burn_in)
-                for k, path in enumerate(paths)
-            ]
+        flux, paths, slopes = [], [], {name: [] for name, *_ in variants[1::2]}
+        for k in range(K):
+            path = series[:, k, ..., : kept[k]]
+            rises = []
+            for v, name in enumerate(slopes):
+                above, below = variants[2 * v + 1], variants[2 * v + 2]
+                width = above[1] - below[1] if name == "u" else (above[2] - below[2])[int(name[4:])]
+                rises.append((path[:, 2 * v + 1] - path[:, 2 * v + 2]) / width[k])
+            # a slope may settle later than the flux, and is known better: what both need is cut off
+            cut = settled(np.concatenate([path[:, 0], *rises])) * self.model.block if settle is None else settle
+            flux.append(estimate(path[:, 0], self.model.block, cut))
+            paths.append(path[:, 0])
+            for name, rise in zip(slopes, rises, strict=True):
+                slopes[name].append(estimate(rise, self.model.block, cut))
         memory = {name: np.moveaxis(value, 0, -1) for name, value in states.items()}
         memory |= {"x": x.copy(), "turn": turn + np.uint64(1)}
-        return Told(flux, slopes, [path[:, 0] for path in paths], memory, int(kept.sum()) * R)
+        return Told(flux, slopes, paths, memory, int(kept.sum()) * R)
 
     def _variants(self, u: Array, grad: Array) -> list[tuple[str, Array, Array]]:
         """(what, u (K,), grad (d, K)): the state itself, then pairs above and below it, or the nearest one with room for them."""

@@ -5,6 +5,10 @@
     lattice      what lattice gases share
     exclusion    at most one particle a site
     zero_range   particles leave a site at a rate of their number there; independent walkers
+    steps        what stochastic differential equations share
+    langevin     a fast variable that follows a slow one
+    dumbbells    polymers in a flow
+    tumbling     straight runs and new directions, biased by a signal
 
 A model is a frozen description with
 
@@ -23,14 +27,24 @@ and two verbs, for S systems at once, x (d, S), u (S,), grad (d, S):
 """
 
 from hmm_core.micro.particles.chance import Chance
+from hmm_core.micro.particles.dumbbells import SHEAR, STRETCH, Dumbbells
 from hmm_core.micro.particles.exclusion import Exclusion
+from hmm_core.micro.particles.langevin import DoubleWell, Langevin, Relaxation
 from hmm_core.micro.particles.statistics import Estimate, autocorrelation_time, estimate, settled
+from hmm_core.micro.particles.tumbling import RunAndTumble
 from hmm_core.micro.particles.zero_range import ZeroRange, each, one
 
 __all__ = [
+    "SHEAR",
+    "STRETCH",
     "Chance",
+    "DoubleWell",
+    "Dumbbells",
     "Estimate",
     "Exclusion",
+    "Langevin",
+    "Relaxation",
+    "RunAndTumble",
     "ZeroRange",
     "autocorrelation_time",
     "each",

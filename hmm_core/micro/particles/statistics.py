@@ -22,6 +22,7 @@ from hmm_core.media.exact import require
 Array = np.ndarray
 WINDOW = 5.0  # lags up to so many tau are summed: beyond, there is nothing but noise
 LONG = 20.0  # length of a batch in tau, where the series is long enough
+LEAST = 4  # blocks without which nothing can be said
 FEWEST = 16  # batches of all replicas together, below which their scatter says little
 
 
@@ -58,7 +59,7 @@ def estimate(series: Array, step: float = 1.0, burn_in: float | None = None) -> 
 
     burn_in : time to leave out at the start; None chooses it.
 
-    Raises ValueError for an array of another shape, not finite, or with fewer than four blocks left.
+    Raises ValueError for an array of another shape, not finite, or with fewer than ``LEAST`` blocks left.
     """
     series = np.asarray(series, dtype=float)
     require(series.ndim == 3 and series.size > 0, "series", series.shape, "must be block averages (c, R, T)")
@@ -66,7 +67,8 @@ def estimate(series: Array, step: float = 1.0, burn_in: float | None = None) -> 
     first = settled(series) if burn_in is None else math.ceil(burn_in / step - 1e-9)
     kept = series[:, :, first:]
     replicas, blocks = kept.shape[1:]
-    require(blocks >= 4, "burn_in", first * step, f"leaves {blocks} blocks of {series.shape[2]}; four are needed")
+    enough = blocks >= LEAST
+    require(enough, "burn_in", first * step, f"leaves {blocks} blocks of {series.shape[2]}; {LEAST} are needed")
     mean, tau = kept.mean(axis=(1, 2)), autocorrelation_time(kept)
     correlated = np.sqrt(kept.var(axis=(1, 2)) * tau / (replicas * blocks))
     slowest = float(tau.max())
@@ -101,7 +103,7 @@ def settled(series: Array) -> int:
     centred = path - path[:, blocks // 2 :].mean(axis=1, keepdims=True)
     total, square = (np.cumsum(part[:, ::-1], axis=1)[:, ::-1] for part in (centred, centred**2))
     spread = (square - total**2 / left) / left**2
-    return int(np.argmin(spread[:, : blocks // 2 + 1], axis=1).max())
+    return int(np.argmin(spread[:, : max(0, min(blocks // 2, blocks - LEAST)) + 1], axis=1).max())
 
 
 def autocorrelation_time(series: Array) -> Array:
