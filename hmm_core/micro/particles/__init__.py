@@ -9,8 +9,9 @@
     langevin     a fast variable that follows a slow one
     dumbbells    polymers in a flow
     tumbling     straight runs and new directions, biased by a signal
+    reactions    molecules that meet and change, event by event; fast ones nested in slow ones
 
-A model is a frozen description with
+A model (a reaction network is none: it runs by itself) is a frozen description with
 
     dim, block           of the macro problem; the time over which one number is averaged
     depends              what of the macro state its flux depends on: "u", "grad"
@@ -30,6 +31,7 @@ from hmm_core.micro.particles.chance import Chance
 from hmm_core.micro.particles.dumbbells import SHEAR, STRETCH, Dumbbells
 from hmm_core.micro.particles.exclusion import Exclusion
 from hmm_core.micro.particles.langevin import DoubleWell, Langevin, Relaxation
+from hmm_core.micro.particles.reactions import Molecules, Network
 from hmm_core.micro.particles.statistics import Estimate, autocorrelation_time, estimate, settled
 from hmm_core.micro.particles.tumbling import RunAndTumble
 from hmm_core.micro.particles.zero_range import ZeroRange, each, one
@@ -43,6 +45,8 @@ __all__ = [
     "Estimate",
     "Exclusion",
     "Langevin",
+    "Molecules",
+    "Network",
     "Relaxation",
     "RunAndTumble",
     "ZeroRange",
