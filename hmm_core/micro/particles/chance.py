@@ -54,12 +54,15 @@ class Chance:
         """(S, *shape) numbers from [0, 1)."""
         return self._spread([stream.random((self.replicas, *shape)) for stream in self._streams(purpose)])
 
-    def columns(self, width: int = 0, normal: bool = False) -> Iterator[Array]:
-        """(S,) numbers, or (width, S), uniform ones from [0, 1) or normal ones, again and again."""
-        streams, lines = self._streams(1), max(1, width)
+    def blocks(self, width: int = 1, normal: bool = False) -> Iterator[Array]:
+        """(COLUMNS, width, S) numbers, uniform ones from [0, 1) or normal ones, again and again."""
+        streams = self._streams(1)
+        draws = [s.standard_normal if normal else s.random for s in streams]
+        whole = (COLUMNS, width, len(streams), self.variants, self.replicas)
         while True:
-            draws = [s.standard_normal if normal else s.random for s in streams]
-            stacked = np.stack([draw((COLUMNS, lines, self.replicas)) for draw in draws], axis=2)[:, :, :, None]
-            whole = (COLUMNS, lines, len(streams), self.variants, self.replicas)
-            block = np.broadcast_to(stacked, whole).reshape(COLUMNS, lines, self.systems)
-            yield from block if width else block[:, 0]
+            stacked = np.stack([draw((COLUMNS, width, self.replicas)) for draw in draws], axis=2)[:, :, :, None]
+            yield np.broadcast_to(stacked, whole).reshape(COLUMNS, width, self.systems)
+
+    def columns(self, width: int = 1, normal: bool = False) -> Iterator[Array]:
+        """(width, S) of these numbers, again and again."""
+        return (column for block in self.blocks(width, normal) for column in block)

@@ -79,7 +79,7 @@ class Langevin(Diffusion):
         """u (S,), y (S,), xi (S,): the last normal number, half of which the next step takes too."""
         if state is not None:
             return state | {"u": u}
-        first = next(chance.columns(normal=True))
+        first = next(chance.columns(normal=True))[0]
         return {"u": u, "y": np.full(len(u), float(self.begin)), "xi": first}
 
     def step(self, state: State, xi: Array) -> State:

@@ -8,6 +8,7 @@ are those of the process, and two systems that see the same random numbers stay 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar
@@ -19,6 +20,7 @@ from hmm_core.micro.particles.chance import Chance
 from hmm_core.micro.sampled_law import RefusedState
 
 Array = np.ndarray
+AT_ONCE = 2**14  # jumps that are prepared together: their arrays fit into the cache
 ENDS = ("ring", "reservoirs", "rings")
 ROUND_OFF = 1e-12  # densities so far out of bounds are taken to stand on the bound
 State = dict[str, Array]  # of S systems: every array has the system axis first
@@ -131,39 +133,28 @@ class LatticeGas:
         """
         box, bonds, (S, C) = self.ends == "reservoirs", self.bonds, state["n"].shape[:2]
         g, h = self.rates(int(state["top"].max()))
-        largest = np.maximum.accumulate(g)[state["top"]]
-        ticks = np.repeat(
-            np.ceil(bonds * largest).astype(np.int64), C
-        )  # of the clock, while every bond is drawn ``bound`` times
-        bound, share = ticks / bonds, self.p / (self.p + self.q)
-        to_right, to_left = (bound / part if part else bound for part in (share, 1 - share))
+        ticks = np.repeat(np.ceil(bonds * np.maximum.accumulate(g)[state["top"]]).astype(np.int64), C)
         g, h = np.append(g, 1.0), np.append(h, 1.0)  # -1 stands at the ends, whose rates are the reservoirs'
 
-        n = np.full((S * C, self.sites + 2 * box), -1, np.int32)
+        n = np.full((S * C, self.sites + 2 * box), -1, np.intp)
         inside = n[:, 1:-1] if box else n
         inside[:] = state["n"].reshape(inside.shape)
-        flat, base = n.reshape(-1), np.arange(S * C) * n.shape[1]
-        after = np.append(np.arange(1, bonds), bonds if box else 0)
+        flat, after = n.reshape(-1), np.append(np.arange(1, bonds), bonds if box else 0)
         reservoirs = np.moveaxis(state["ends"], 0, -1)[[[0, 0], [1, 1]], [[1, 0], [0, 1]]]  # by end, by direction
         sweeps, total = round(self.block * (self.p + self.q)), np.zeros(S * C)
         last, kinds = sweeps * ticks, [(t, np.flatnonzero(ticks == t)) for t in np.unique(ticks)]
-        columns = chance.columns()
-        for tick in range(int(last.max())):
-            z = np.repeat(next(columns), C) * bonds
-            bond = z.astype(np.intp)
-            part = z - bond
-            right = part < share
-            a, b = base + bond, base + after[bond]
-            source, target = np.where(right, a, b), np.where(right, b, a)
-            rate = g[flat[source]] * h[flat[target]]
+        attempts = self._attempts(chance, C, np.arange(S * C) * n.shape[1], after, ticks / bonds)
+        for tick, (bond, right, source, target, luck) in zip(range(int(last.max())), attempts, strict=False):
+            leaves, enters = flat[source], flat[target]
+            rate = g[leaves] * h[enters]
             if box:
                 edge = np.flatnonzero((bond == 0) | (bond == bonds - 1))
                 rate[edge] *= reservoirs[(bond[edge] > 0).astype(int), right[edge].astype(int), edge]
-            move = np.where(right, part * to_right, (part - share) * to_left) < rate
+            move = luck < rate
             if len(kinds) > 1:
                 move &= tick < last
-            flat[source] -= move
-            flat[target] += move
+            flat[source] = leaves - move
+            flat[target] = enters + move
             if box:
                 n[:, 0] = n[:, -1] = -1
                 total += np.where(right, move, -1.0 * move)
@@ -171,10 +162,28 @@ class LatticeGas:
             for t, mine in kinds:
                 if (tick + 1) % t == 0 and tick < sweeps * t:
                     total[mine] += self._seen(n[mine], g, h, after)
-        state = state | {"n": inside.reshape(S, C, self.sites).copy()}
+        state = state | {"n": inside.reshape(S, C, self.sites).astype(np.int32)}
         if box:
             return state, total[None] / (self.block * self.length)
         return state, (state["weights"] * total.reshape(S, C)).sum(axis=1)[None] / (self.sites * sweeps)
+
+    def _attempts(self, chance: Chance, C: int, base: Array, after: Array, bound: Array) -> Iterator[tuple[Array, ...]]:
+        """Tick by tick, for S C systems at ``base``: the bond, whether to the right, the places from and to, and the rate (S C,)
+        that the jump must exceed. All of that is told by one random number; systems of one copy get the same."""
+        share, few = self.p / (self.p + self.q), max(1, AT_ONCE // len(base))
+        to_right, to_left = (bound / part if part else bound for part in (share, 1 - share))
+        for block in chance.blocks():
+            for first in range(0, len(block), few):
+                z = np.repeat(block[first : first + few, 0], C, axis=1) * self.bonds
+                bond = z.astype(np.intp)
+                z -= bond
+                source, target, right = base + bond, base + after[bond], z < share
+                if share < 1:
+                    source, target = np.where(right, source, target), np.where(right, target, source)
+                    z = np.where(right, z * to_right, (z - share) * to_left)
+                else:
+                    z *= to_right
+                yield from zip(bond, right, source, target, z, strict=True)
 
     def _seen(self, n: Array, g: Array, h: Array, after: Array) -> Array:
         """Sum over the sites of rings n (rows, sites): of the expected current, or of V."""
