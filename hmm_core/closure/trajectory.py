@@ -1,6 +1,7 @@
 r"""A closure from trajectories: sigma = -E_mu[j], estimated by watching a particle model for as long as it takes."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -96,45 +97,23 @@ class TrajectoryClosure:
     def measure(self, x: Array, u: Array, grad: Array, memory: dict | None = None) -> "Told":
         """All that the runs say, at K points x (d, K), u (K,), grad (d, K); the flux is the physical one, F = -sigma."""
         variants = self._variants(u, grad)
-        K, V, R, d = len(u), len(variants), self.replicas, self.dim
-        turn, state = np.zeros(K, np.uint64), None
-        if memory is not None:
-            if np.shape(memory.get("x")) != x.shape or "turn" not in memory:
-                raise ValueError(f"memory holds {sorted(memory)}: it does not belong to {K} points in {d}D; use None")
-            turn = memory["turn"] if np.array_equal(memory["x"], x) else turn
-            if turn is memory["turn"]:
-                state = {name: _systems(value) for name, value in memory.items() if name not in ("x", "turn")}
+        K, V, R = len(u), len(variants), self.replicas
+        turn, state = self._recalled(memory, x)
         bits = hashed(self.rng, (x + 0.0).view(np.int64))
-        asked = [np.repeat(x, V * R, axis=1)]
-        asked += [np.repeat(np.stack([v[i] for v in variants], axis=-1), R, axis=-1) for i in (1, 2)]
-        asked = [part.reshape(*part.shape[: part.ndim - 2], K * V * R) if i else part for i, part in enumerate(asked)]
-        states = self.model.start(*asked, Chance(self.rng, bits, turn, 0, V, R), state)
+
+        def chance(points: Array, block: int) -> Chance:
+            return Chance(self.rng, bits[points], turn[points], block, V, R)
+
+        us, grads = (np.stack([v[i] for v in variants], axis=-1) for i in (1, 2))
+        asked = np.repeat(x, V * R, axis=1), np.repeat(us, R), np.repeat(grads.reshape(self.dim, -1), R, axis=1)
+        states = self.model.start(*asked, chance(np.arange(K), 0), state)
         states = {name: np.array(value).reshape(K, V, R, *value.shape[1:]) for name, value in states.items()}
-
-        active, block, kept = np.arange(K), 0, np.zeros(K, int)
-        series = np.empty((d, K, V, R, 0))
-        last = max(LEAST, int(self.budget / self.model.block + 1e-9))
-        until = min(last, FIRST if self.target else last)
         settle = 0.0 if self.model.stationary and state is None else None
-        while active.size:
-            mine = {name: value[active].reshape(-1, *value.shape[3:]) for name, value in states.items()}
-            blocks, fresh = [], np.zeros((d, K, V, R, until - block))
-            for n in range(block + 1, until + 1):
-                mine, flux = self.model.run(mine, Chance(self.rng, bits[active], turn[active], n, V, R))
-                blocks.append(flux.reshape(d, active.size, V, R))
-            fresh[:, active] = np.stack(blocks, axis=-1)
-            series, block = np.concatenate([series, fresh], axis=-1), until
-            for name, value in mine.items():
-                states[name][active] = value.reshape(active.size, V, R, *value.shape[1:])
-            kept[active] = block
-            if block == last:
-                break
-            stderr = np.array([estimate(series[:, k, 0], self.model.block, settle).stderr.max() for k in active])
-            active, until = active[stderr > self.target], min(last, 2 * block)
+        series = self._watched(states, chance, settle)
 
-        flux, paths, slopes = [], [], {name: [] for name, *_ in variants[1::2]}
-        for k in range(K):
-            path = series[:, k, ..., : kept[k]]
+        flux: list[Estimate] = []
+        slopes: dict[str, list[Estimate]] = {name: [] for name, *_ in variants[1::2]}
+        for k, path in enumerate(series):
             rises = []
             for v, name in enumerate(slopes):
                 above, below = variants[2 * v + 1], variants[2 * v + 2]
@@ -143,12 +122,50 @@ class TrajectoryClosure:
             # a slope may settle later than the flux, and is known better: what both need is cut off
             cut = settled(np.concatenate([path[:, 0], *rises])) * self.model.block if settle is None else settle
             flux.append(estimate(path[:, 0], self.model.block, cut))
-            paths.append(path[:, 0])
             for name, rise in zip(slopes, rises, strict=True):
                 slopes[name].append(estimate(rise, self.model.block, cut))
         memory = {name: np.moveaxis(value, 0, -1) for name, value in states.items()}
         memory |= {"x": x.copy(), "turn": turn + np.uint64(1)}
-        return Told(flux, slopes, paths, memory, int(kept.sum()) * R)
+        blocks = R * sum(path.shape[-1] for path in series)
+        return Told(flux, slopes, [path[:, 0] for path in series], memory, blocks)
+
+    def _recalled(self, memory: dict | None, x: Array) -> tuple[Array, dict | None]:
+        """How often these points were asked before (K,), and the state in which that left them; None if it was about others."""
+        fresh = np.zeros(x.shape[1], np.uint64)
+        if memory is None:
+            return fresh, None
+        if np.shape(memory.get("x")) != x.shape or "turn" not in memory:
+            raise ValueError(
+                f"memory holds {sorted(memory)}: it does not belong to {x.shape[1]} points in {self.dim}D; use None"
+            )
+        if not np.array_equal(memory["x"], x):
+            return fresh, None
+        return memory["turn"], {name: _systems(value) for name, value in memory.items() if name not in ("x", "turn")}
+
+    def _watched(self, states: dict[str, Array], chance: Callable[..., Chance], settle: float | None) -> list[Array]:
+        """Averages over the blocks (d, V, R, T) of every point: T as many as its target takes, in rounds of which each doubles
+        what there is, or as the budget has. ``states`` are left as they are at the end."""
+        K, V, R = next(iter(states.values())).shape[:3]
+        rounds: list[list[Array]] = [[] for _ in range(K)]
+        active, block, last = np.arange(K), 0, max(LEAST, int(self.budget / self.model.block + 1e-9))
+        while active.size and block < last:
+            until = min(last, 2 * block or FIRST) if self.target else last
+            mine = {name: value[active].reshape(-1, *value.shape[3:]) for name, value in states.items()}
+            blocks = []
+            for n in range(block + 1, until + 1):
+                mine, flux = self.model.run(mine, chance(active, n))
+                blocks.append(flux.reshape(self.dim, active.size, V, R))
+            for name, value in mine.items():
+                states[name][active] = value.reshape(active.size, V, R, *value.shape[1:])
+            fresh, block, noisy = np.stack(blocks, axis=-1), until, []
+            for k, part in zip(active, np.moveaxis(fresh, 1, 0), strict=True):
+                rounds[k] = [np.concatenate([*rounds[k], part], axis=-1)]
+                so_far = rounds[k][0][:, 0]
+                noisy.append(
+                    bool(self.target) and estimate(so_far, self.model.block, settle).stderr.max() > self.target
+                )
+            active = active[noisy]
+        return [parts[0] for parts in rounds]
 
     def _variants(self, u: Array, grad: Array) -> list[tuple[str, Array, Array]]:
         """(what, u (K,), grad (d, K)): the state itself, then pairs above and below it, or the nearest one with room for them."""

@@ -179,6 +179,8 @@ def converse(
             if len(history) > max_iter:
                 doubt = stride.refusal if stride else ""
                 doubt = f", of a flux that the closure knows to {turn.tol:.1e} only" if small else doubt
+                if turn.noise and turn.norm <= DROWNED * turn.noise:
+                    doubt += ", within the closure's noise: with a larger budget its tangent would lead further down"
                 raise ConvergenceError(_story(method, tol, history, doubt))
             memory, wanted = turn.answer.memory, accuracy.wanted(turn)
             if small:

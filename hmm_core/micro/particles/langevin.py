@@ -49,16 +49,15 @@ class DoubleWell:
 
 @dataclass(frozen=True)
 class Langevin(Diffusion):
-    __doc__ = f"""A fast variable at a slow one that stands still.
+    """A fast variable at a slow one that stands still.
 
     flux : f(u, y), arrays (S,) -> (S,): what is averaged.
     drift : b(u, y) likewise, such as ``Relaxation()`` or ``DoubleWell()``.
     temperature : T.
     begin : where Y starts.
-
-    {(Diffusion.__doc__ or "").partition("dt :")[0].strip()}
-
-    dt :{(Diffusion.__doc__ or "").partition("dt :")[2]}"""
+    dt : time step.
+    block : time over which one number is averaged; made a whole number of steps.
+    """
 
     flux: Callable[[Array, Array], Array]
     drift: Callable[[Array, Array], Array] = Relaxation()
