@@ -1,6 +1,6 @@
 """Stochastic differential equations and velocity jumps against closed forms: averages, their order in the step, start-up, drift.
 
-Raw biases over two hundred runs, as in test_particles: a fair model fails with probability 6e-5.
+What is random is held against ``fair`` (tests/fairness.py).
 """
 
 import math
@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fairness import FAR, chance, fair
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.sparse import csr_matrix
-from test_particles import FAR, chance, fair
 
 import hmm_core as hmm
 from hmm_core.micro.particles import STRETCH, DoubleWell, Dumbbells, Langevin, Relaxation, RunAndTumble

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from fairness import FAR, fair
 from scipy.linalg import expm
-from test_particles import FAR, fair
 
 from hmm_core.micro.particles import Network
 from hmm_core.micro.sampled_law import RefusedState

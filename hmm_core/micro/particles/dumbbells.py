@@ -4,11 +4,11 @@ r"""Polymers in a flow: two beads and a spring, which the flow stretches and the
 
 kappa_ij = d_j v_i the velocity gradient, Q in units of (k T/H)^(1/2), lambda the relaxation time. Without a limit to the
 extension (b = inf, Hooke's spring) the stress is that of the Oldroyd-B fluid: the upper convected derivative of tau, times
-lambda, is n k T lambda (kappa + kappa^T) - tau. FENE springs (b finite) thin under shear; near rest their viscosity is
-n k T lambda b/(b + 5) (Bird, Curtiss, Armstrong and Hassager, Dynamics of Polymeric Liquids 2).
+lambda, is n k T lambda (kappa + kappa^T) - tau. FENE springs (b finite) thin under shear: in a steady one the viscosity is
+n k T lambda <Q_y^2>, and near rest, where <Q^2> = 3 b/(b + 5), it is n k T lambda b/(b + 5).
 
 A step is a predictor and a corrector that takes the spring implicitly: second order, and never beyond the extension, because
-the length of the new Q is a root of a cubic between 0 and b^(1/2) (Oettinger, Stochastic Processes in Polymeric Fluids).
+the length of the new Q is the root of a cubic between 0 and b^(1/2).
 """
 
 import math
