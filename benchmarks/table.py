@@ -201,7 +201,7 @@ def _shown(error: float | None) -> str:
 
 def facts(cpu: bool = False) -> dict[str, Any]:
     versions = {"python": platform.python_version()}
-    for name in ("numpy", "scipy", "scikit-fem", "pyamg", "ngsolve", "cvxopt"):
+    for name in ("numpy", "scipy", "scikit-fem", "pyamg", "ngsolve", "cvxopt", "numba", "gillespy2"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import problems
+from benchmarks import particles, problems
 from benchmarks.problems import BALL, SQUARE, ElasticBall, Pixels, ball, graded, largest, smooth, square
 
 Array = np.ndarray
@@ -79,6 +79,11 @@ def tasks(quick: bool = False) -> dict[str, Task]:
     for shape in ("square", "disk"):
         result |= {f"jump-{shape}": fourier_on_a_jump(32 if quick else 64, shape)}
     result |= {"executors": executors(8 if quick else 32)}
+    result |= {
+        "exclusion": exclusion(),
+        "ssa": networks(1 if quick else 100),
+        "ssa-events": events(1 if quick else 100),
+    }
     from benchmarks.balance import balance_tasks  # which needs what is defined here
 
     return result | balance_tasks(quick)
@@ -562,5 +567,45 @@ def executors(cells: int) -> Task:
         contenders,
         error=lambda u: problems.l2_relative(u, problems.converged_macro(cells), cells),
         note="One numerical thread per worker. Two processes pay for Q1 cells; Fourier cells are too quick for them.",
+        compare=False,
+    )
+
+
+# -- (g) particles -------------------------------------------------------------------------------------------------------
+
+
+def exclusion() -> Task:
+    moves = particles.COPIES * particles.SITES * particles.TIME
+    return Task(
+        f"Exclusion process, {particles.COPIES} rings of {particles.SITES} sites: {moves:.1e} attempted jumps",
+        {
+            "hmm_core, NumPy": Contender(particles.exclusion, ours=True),
+            "a plain loop, Numba": Contender(particles.exclusion_numba, aim=0.5, needs=("numba",)),
+        },
+        note="The ratio is the share of the loop's speed. hmm_core also averages the expected current, for which the loop "
+        "counts jumps.",
+    )
+
+
+def networks(runs: int) -> Task:
+    return Task(
+        f"One molecule in S1 = S2 = S3 = S4, fast outer pairs (1e5 : 1), {runs} runs",
+        {
+            "hmm_core nested": Contender(partial(particles.network, True, runs), ours=True),
+            "hmm_core direct": Contender(partial(particles.network, False, runs)),
+            "direct, a plain loop, Numba": Contender(partial(particles.network_numba, runs), needs=("numba",)),
+            "direct, GillesPy2 (NumPy)": Contender(partial(particles.network_gillespy2, runs), needs=("gillespy2",)),
+        },
+        note="As many runs have as large a statistical error; the window's own error of the nested ones is far below it.",
+    )
+
+
+def events(runs: int) -> Task:
+    return Task(
+        "The same: events that a run takes",
+        {
+            "nested": Contender(partial(particles.network, True, runs, True), ours=True, limit=1000),
+            "direct": Contender(partial(particles.network, False, runs, True), ours=True),
+        },
         compare=False,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import problems, run, table
-from benchmarks.tasks import Contender, Task, tasks
+from benchmarks import particles, problems, run, table
+from benchmarks.tasks import Contender, Task, networks, tasks
 
 TASKS = tasks(quick=True)
 
@@ -19,6 +19,15 @@ def answer(contender):
         pytest.skip(f"{', '.join(contender.missing)} not installed")
     result = contender.make()()
     return result[0] if isinstance(result, tuple) else result
+
+
+def current_error(contender):
+    """Of the mean current of the exclusion process; jumps are counted with an error of 0.3 %."""
+    return particles.current_error(answer(contender))
+
+
+def tasks_of(runs):
+    return networks(runs).contenders
 
 
 def cases(*prefixes):
@@ -81,6 +90,18 @@ def test_small_eps_and_a_resolved_solution_approach_the_homogenized_one():
     far, near = (TASKS["eps-dns"].error(answer(c)) for c in TASKS["eps-dns"].contenders.values())
     assert near < 0.7 * far < 0.05
     assert TASKS["eps-hmm"].error(answer(TASKS["eps-hmm"].contenders["ε = 1e-06"])) < 0.02
+
+
+def test_particle_contenders_simulate_the_same_process():
+    for contender in TASKS["exclusion"].contenders.values():
+        assert current_error(contender) < 0.01
+
+
+@pytest.mark.parametrize("name", ["hmm_core nested", "direct, a plain loop, Numba"])
+def test_network_contenders_end_in_the_same_law(name):
+    """P(S1) of two hundred runs is known to 0.034."""
+    contender = tasks_of(200)[name]
+    assert abs(answer(contender) - 0.342) < 4 * 0.034
 
 
 def test_references_are_those_of_the_literature():

@@ -10,6 +10,7 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     cells          cell problems, linear and nonlinear
     permeability   Stokes cells: Darcy's law
     physical       the physical current F = -sigma of a balance law
+    trajectory     particle models, watched
     table          any closure, asked at the nodes of a lattice only (lattice)
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
@@ -32,6 +33,7 @@ from hmm_core.closure.exact import ExactClosure, as_tensor
 from hmm_core.closure.permeability import PermeabilityClosure
 from hmm_core.closure.physical import PhysicalFlux
 from hmm_core.closure.table import TableClosure, TableFull
+from hmm_core.closure.trajectory import TrajectoryClosure
 from hmm_core.micro.sampled_law import RefusedState
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "RefusedState",
     "TableClosure",
     "TableFull",
+    "TrajectoryClosure",
     "as_tensor",
     "ask",
     "refuse_non_finite",

@@ -29,7 +29,9 @@ class Answer:
     stderr   like flux     its standard error, for closures that sample at random: independent from point to point
     memory   arrays whose last axis is the point axis; given back with the next question about the same points
     info     {"micro_solves": int, "iterations": int}; from closures that adapt their effort also "reused", the points answered
-             without a micro problem, and "tol", the relative accuracy of this answer
+             without a micro problem, and "tol", the relative accuracy of this answer; from those with a target also "missed", the
+             points where it was not reached, and "worst", the largest standard error in units of it; "repeats", whether the same
+             question gets the same errors
     """
 
     flux: Array

@@ -27,6 +27,7 @@ Array = np.ndarray
 SHORTEST_STEP = 2.0**-12
 FIRST_ANSWER = 1e-2  # relative accuracy of the flux that the first turn, far from the solution, asks for
 DROWNED = 2.0  # residuals of this many standard errors of themselves say nothing (two answers differ by sqrt 2)
+REPEATED = 0.3  # where the closure repeats its errors, they do say something, until they add little to the error
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class Turn:
     @property
     def tol(self) -> float | None:
         return self.answer.info.get("tol")
+
+    @property
+    def depth(self) -> float:
+        """Standard errors of itself below which the residual need not fall."""
+        return REPEATED if self.answer.info.get("repeats") else DROWNED
 
     def entry(self, change: float) -> Dialogue:
         done = (int(self.answer.info.get(name, 0)) for name in ("micro_solves", "iterations", "reused"))
@@ -176,12 +182,14 @@ def converse(
         turn = weigh(u, hear(u, memory, FIRST_ANSWER))
         while True:
             small = turn.norm <= max(tol * turn.scale, turn.round_off)
-            drowned = stride is not None and stride.share == 1.0 and turn.norm <= DROWNED * turn.noise
+            drowned = stride is not None and stride.share == 1.0 and turn.norm <= turn.depth * turn.noise
             if (small and accuracy.suffices(turn)) or drowned:
                 return turn, tuple(history)
             if len(history) > max_iter:
                 doubt = stride.refusal if stride else ""
                 doubt = f", of a flux that the closure knows to {turn.tol:.1e} only" if small else doubt
+                if turn.noise and turn.norm <= DROWNED * turn.noise:
+                    doubt += ", within the closure's noise: with a larger budget its tangent would lead further down"
                 raise ConvergenceError(_story(method, tol, history, doubt))
             memory, wanted = turn.answer.memory, accuracy.wanted(turn)
             if small:

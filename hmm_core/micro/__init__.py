@@ -12,4 +12,5 @@ sampled_law, problems, newton, nonlinear, line   nonlinear ones: from a flux law
 fitted, mixed, stokes   Stokes cell problems: a mesh fitted to an obstacle, its discrete equations, the permeability tensor;
              family: of all obstacles with one parameter
 ensemble     the effective tensor of a random medium, with its confidence interval
+particles    micro models that are no differential equations: lattice gases and others, watched for as long as it takes
 """
