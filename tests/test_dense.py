@@ -5,22 +5,21 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_random_cell_problems_agree_with_a_dense_solve_or_are_refused(number):
+def all_judged(number, count, cases, judge):
     """Within 10 tol of each entry, measured by the diagonal, or an exception that says why; few are refused."""
     said = []
 
-    @seed(1000 + number)
+    @seed(number)
     @settings(
-        max_examples=50,
+        max_examples=count,
         deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(dense_cases.cases())
+    @given(cases)
     def judged(case):
-        verdict = dense_cases.judge(case)
+        verdict = judge(case)
         assert verdict.said in ("agrees", "refuses"), (
             f"{verdict.said} ({verdict.ratio:.2g} tol): {verdict.why}\n{case!r}"
         )
@@ -28,3 +27,14 @@ def test_random_cell_problems_agree_with_a_dense_solve_or_are_refused(number):
 
     judged()
     assert said.count("agrees") >= 0.8 * len(said)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_random_cell_problems_agree_with_a_dense_solve_or_are_refused(number):
+    all_judged(1000 + number, 50, dense_cases.cases(), dense_cases.judge)
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_flux_and_tangent_of_a_linear_law_agree_with_a_dense_solve_or_are_refused(number):
+    """By Newton's method, which does not know that the law is linear."""
+    all_judged(1000 + number, 30, dense_cases.nonlinear_cases(), dense_cases.judge_nonlinear)
