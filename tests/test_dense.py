@@ -2,6 +2,7 @@
 
 import dense_cases
 import pytest
+from dense_cases import Case, Sample
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 
@@ -38,3 +39,24 @@ def test_random_cell_problems_agree_with_a_dense_solve_or_are_refused(number):
 def test_flux_and_tangent_of_a_linear_law_agree_with_a_dense_solve_or_are_refused(number):
     """By Newton's method, which does not know that the law is linear."""
     all_judged(1000 + number, 30, dense_cases.nonlinear_cases(), dense_cases.judge_nonlinear)
+
+
+FOUND = {  # by ``make torture``, where an answer was wrong
+    "iterates of BiCGStab so large that they left constants of 3e6 in w": Case(
+        (Sample("smooth", -5.0, "skew", 2.5, -26, 6703),),
+        {"n": 3, "scheme": "fourier", "average": "flux", "tol": 1e-11},
+    ),
+    "a multigrid cycle that is not definite": Case(
+        (Sample("points", 4.0, "diagonal", -10.0, 41, 569821),), {"n": 50, "bc": "dirichlet", "tol": 1e-4}
+    ),
+    "a parabolic tensor, the difference of numbers 1e7 times as large": Case(
+        (Sample("checkerboard", 7.0, "diagonal", 8.75, 33, 758),),
+        {"dim": 1, "n": 4, "bc": "dirichlet", "equation": ("parabolic", 0.1), "tol": 1e-11},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOUND.values(), ids=FOUND)
+def test_what_the_torture_found(case):
+    verdict = dense_cases.judge(case)
+    assert verdict.said == ("refuses" if "equation" in case.cell else "agrees"), verdict

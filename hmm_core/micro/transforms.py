@@ -132,6 +132,19 @@ class Transforms:
     def _invisible_1d(self) -> list[int]:
         return [] if self.bc == "dirichlet" else [0]
 
+    @shared
+    def hidden(self) -> Array:
+        """The projection (n, n) onto what is invisible along one axis."""
+        modes = self.transform[self._invisible_1d]
+        return np.linalg.pinv(modes) @ modes
+
+    def visible(self, field: Array) -> Array:
+        """A nodal field without its invisible modes, which do nothing, but whose size costs digits."""
+        hidden = field
+        for k in range(self.dim):
+            hidden = along(self.hidden, hidden, k, self.dim)
+        return field - hidden
+
     def korn(self, diagonal: Array) -> Array:
         """C (B,) such that C r . P^-1 r bounds r . K0^-1 r, P^-1 the ``preconditioner`` made for K0: 1 where they agree.
 
