@@ -115,11 +115,16 @@ def main() -> int:
     size = sum(count for count, *_ in BLOCK)
     numbers = range(options.seed, options.seed + -(-options.cases // size))
     found, failures = [], ROOT / "build" / "torture.txt"
-    with ProcessPoolExecutor(options.workers) as pool:
+    pool = ProcessPoolExecutor(options.workers)
+    try:
         for part in pool.map(block, numbers):
             found += part
-            bad = len(keep_bad(found, failures))  # at once: an hour's work may be cut short
+            bad = len(keep_bad(found, failures))
             print(f"\r{len(found)} of {options.cases}, {bad} bad", end="", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:  # then what was judged so far is reported
+        pass
+    finally:
+        pool.shutdown(cancel_futures=True)
     print(file=sys.stderr)
     return min(1, report(found, failures))
 

@@ -103,13 +103,13 @@ def conjugate_gradients(
         if not active.any():
             break
         q = apply(p)
-        alpha = np.divide(rho, dot(p, q), out=np.zeros_like(rho), where=active)
+        alpha = np.divide(rho, dot(p, q), out=np.zeros(rho.shape), where=active)
         w += alpha[scalar] * p
         q *= alpha[scalar]
         r -= q
         z = precondition(r)
         fresh = dot(r, z)
-        beta = np.divide(fresh, rho, out=np.zeros_like(rho), where=active)
+        beta = np.divide(fresh, rho, out=np.zeros(rho.shape), where=active)
         p *= beta[scalar]
         p += z
         iterations += active

@@ -187,7 +187,7 @@ def _normalise(field: Array, place: Callable[[int, int], str]) -> Array:
         k, _, point = np.unravel_index(field.argmin(), field.shape)
         raise ValueError(f"the medium a(x, y) must be positive; it is {field.min()} {place(k, point)}")
     _, exponent = np.frexp(size)
-    lost = (least > 0) & (np.ldexp(least, -exponent) < LEAST)
+    lost = (least > 0) & (least < LEAST * size)
     if lost.any():
         k = int(lost.argmax())
         _, point = np.unravel_index(diagonal[k].argmin(), diagonal[k].shape)
@@ -298,9 +298,8 @@ def smallest_eigenvalue(tensor: Array) -> Array:
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
         first, last = tensor[:, 0, 0], tensor[:, 1, 1]
         off, gap = tensor[:, 0, 1] + tensor[:, 1, 0], first - last
-        for half in (off, gap):
-            np.abs(half, out=half)
-            half *= 0.5
+        for twice in (off, gap):
+            np.abs(twice, out=twice)
         with np.errstate(over="ignore"):
             root = gap * gap
             root += off * off
@@ -312,6 +311,7 @@ def smallest_eigenvalue(tensor: Array) -> Array:
         np.maximum(root, np.finfo(float).tiny, out=root)
         np.divide(off, root, out=root)
         root *= off
+        root *= 0.5
         return np.minimum(first, last) - root  # not the mean less the root: a small one would be lost
     symmetric = (tensor + tensor.swapaxes(1, 2)) / 2
     return np.linalg.eigvalsh(np.moveaxis(symmetric, (1, 2), (-2, -1)))[..., 0]
