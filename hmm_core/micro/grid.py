@@ -20,7 +20,7 @@ Array layouts, for B problems solved together with J right-hand sides each:
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from itertools import product
 
 import numpy as np
@@ -240,13 +240,10 @@ class Q1Grid(_Grid):
         components have m x m couplings for each of the 3^d: (B, m, m, 3^d, nodes).
         """
         flat, tables, m = a.reshape(len(a), -1, a.shape[-1]), self._couplings[a.shape[1] > 1], self.kinematics.shape[1]
-        closed = np.zeros((len(a), m * m, 3**self.dim, *(self.cells + 1,) * self.dim))
-        for elements, table, offsets in zip(self._elements, tables, self._offsets, strict=True):
-            couplings = (table @ flat).reshape(len(a), m * m, -1, *(self.cells,) * self.dim)
-            for beta, offset in enumerate(offsets):
-                closed[:, :, offset][elements] += couplings[:, :, beta]
-        open_grid = self.fold(closed)
-        return open_grid.reshape(len(a), *self.components * 2, *open_grid.shape[2:])
+        closed = np.zeros((len(a), m * m, *(3,) * self.dim, *(self.cells + 1,) * self.dim))
+        for coupled, table in zip(self._coupled, tables, strict=True):
+            closed[coupled] += (table @ flat).reshape(len(a), m * m, *(2,) * self.dim, *(self.cells,) * self.dim)
+        return self.fold(closed).reshape(len(a), *self.components * 2, 3**self.dim, *(self.nodes,) * self.dim)
 
     @shared
     def _couplings(self) -> tuple[Array, Array]:
@@ -260,19 +257,20 @@ class Q1Grid(_Grid):
     def mass(self) -> Array:
         """The operator w -> int w v as a stencil (3^d, nodes)."""
         value = np.array([1 - self.reference, self.reference])
-        line = value @ value.T * self.h / 2
-        closed = np.zeros((3**self.dim, *(self.cells + 1,) * self.dim))
-        for (alpha, corner), (beta, other) in product(enumerate(self.corners), enumerate(self.corners)):
-            coupling = np.prod([line[c, o] for c, o in zip(corner, other, strict=True)])
-            closed[self._offsets[alpha, beta]][self._elements[alpha]] += coupling
-        stencil = self.fold(closed)
+        element = reduce(np.kron, [value @ value.T * self.h / 2] * self.dim)
+        closed = np.zeros((*(3,) * self.dim, *(self.cells + 1,) * self.dim))
+        for coupled, row in zip(self._coupled, element, strict=True):
+            closed[coupled] += row.reshape(*(2,) * self.dim, *(1,) * self.dim)
+        stencil = self.fold(closed).reshape(3**self.dim, *(self.nodes,) * self.dim)
         return np.multiply.outer(np.eye(self.dim), stencil) if self.components else stencil
 
-    @shared
-    def _offsets(self) -> Array:
-        """Which of the 3^d couplings leads from one corner of an element to another, (corner, corner)."""
-        corners = np.array(self.corners)
-        return (1 + corners - corners[:, None]) @ 3 ** np.arange(self.dim)[::-1]
+    @cached_property
+    def _coupled(self) -> list[tuple]:
+        """For each corner of an element, where its couplings with all 2^d belong among (3, ..., 3, N+1, ..., N+1)."""
+        return [
+            (..., *(slice(1 - c, 3 - c) for c in corner), *elements[1:])
+            for corner, elements in zip(self.corners, self._elements, strict=True)
+        ]
 
     def operator(self, stencil: Array) -> Operator:
         """w (B, J, nodes) -> K w, by the sparse matrix of all B problems: compiled loops that read a coupling once."""

@@ -103,17 +103,15 @@ def conjugate_gradients(
         if not active.any():
             break
         q = apply(p)
-        alpha = np.divide(rho, dot(p, q), out=np.zeros(rho.shape), where=active)
-        w += alpha[scalar] * p
-        q *= alpha[scalar]
+        alpha = np.divide(rho, dot(p, q), out=np.zeros(rho.shape), where=active)[scalar]
+        w += alpha * p
+        q *= alpha
         r -= q
         z = precondition(r)
-        fresh = dot(r, z)
-        beta = np.divide(fresh, rho, out=np.zeros(rho.shape), where=active)
-        p *= beta[scalar]
+        last, rho = rho, dot(r, z)
+        p *= np.divide(rho, last, out=np.zeros(rho.shape), where=active)[scalar]
         p += z
         iterations += active
-        rho = np.where(active, fresh, rho)
         active &= rho > allowed
     return w, r, rho, iterations
 

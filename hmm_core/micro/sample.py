@@ -157,19 +157,14 @@ def _parts(field: Array, slow: Array, fast: Array) -> list[Part]:
     """Overwrites ``field`` (K or 1, c, P)."""
     numbers, dim = np.arange(slow.shape[1]), len(slow)
     exponent = _normalise(field, lambda k, point: _whereabouts(k, point, slow, fast))
-    if dim == 1 or field.shape[1] != dim**4:
-        groups = [(np.ones(len(field), dtype=bool), field)]
-    else:
+    parts = [(numbers, field, exponent)]
+    if dim > 1 and field.shape[1] == dim**4:
         minor, S = has_minor_symmetries(field, dim), kinematics(dim, "strain").reshape(-1, dim * dim)
-        groups = [(minor, np.kron(S, S) @ field[minor]), (~minor, field[~minor])]
-    parts = []
-    for rows, part in groups:
-        if rows.any():
-            mine = numbers[rows] if len(rows) > 1 else numbers
-            _refuse_indefinite(
-                part, exponent[rows], lambda k, point, m=mine: _whereabouts(m[k], point, slow, fast), dim
-            )
-            parts.append((mine, part, exponent[rows]))
+        groups = (minor, np.kron(S, S) @ field[minor]), (~minor, field[~minor])
+        mine = [numbers[rows] if len(rows) > 1 else numbers for rows, _ in groups]
+        parts = [(m, part, exponent[rows]) for m, (rows, part) in zip(mine, groups, strict=True) if rows.any()]
+    for mine, part, powers in parts:
+        _refuse_indefinite(part, powers, lambda k, point, m=mine: _whereabouts(m[k], point, slow, fast), dim)
     return parts
 
 
