@@ -180,6 +180,23 @@ def test_a_large_contrast_is_not_taken_for_a_law_that_degenerates(dim, tol, bc):
         assert tensor[0, 0] == pytest.approx(2 / (1 + 1e9), rel=1e-9)
 
 
+@pytest.mark.parametrize("scheme", ["q1", "fourier"])
+def test_layers_whose_tangent_vanishes(scheme):
+    """Every other one has yielded: along them flux and tangent are those of the others, and across them there is none."""
+
+    def law(x, y, u, xi):
+        size = np.sqrt((xi * xi).sum(axis=0))
+        unit, beyond = xi / size, np.maximum(size - np.where(y[0] % 1 < 0.5, 0.5, 2.0), 0.0)
+        across = np.eye(2)[:, :, None, None] - unit[:, None] * unit
+        return beyond * unit, np.zeros((2, 1, 1)), (beyond > 0) * unit[:, None] * unit + beyond / size * across
+
+    micro = solve_nonlinear(
+        hmm.CellProblem(n=8, scheme=scheme), law, np.zeros((2, 1)), np.zeros(1), np.array([[0.0], [1.0]])
+    )
+    np.testing.assert_allclose(micro.flux[:, 0], [0, 0.25], atol=1e-12)
+    np.testing.assert_allclose(micro.d_dgrad[..., 0], np.diag([0, 0.5]), atol=1e-12)
+
+
 def test_the_slow_variable_within_the_sample():
     """With eps the law is asked at x + eps eta and x/eps + eta, as a medium is."""
     x, u, grad = states(2)

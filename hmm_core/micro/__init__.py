@@ -3,7 +3,7 @@
 question     whether it makes sense to ask: macro points, the scale of a medium, a slow variable that it hides
 sample       the door: media on sampling domains, of order one, checked; stiffnesses in the components they act on
 transforms   constant-coefficient operators of regular grids, and what inverts them
-grid         discrete operators of regular grids, for fields of m components (motions: what no gradient sees)
+grid         discrete operators of regular grids, for fields of m components (motions: what no gradient sees; window: averages)
 krylov       iterations for many linear systems at once; systems: solved, and refined until the tensor stands
 response     from solved fields to averages, tensor and tangent
 cell         linear cell problems: from a medium to its effective tensor (linear: a batch; regularised: relatives that

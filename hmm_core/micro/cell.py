@@ -222,9 +222,9 @@ class CellProblem:
         for first in range(0, count, self.chunk):
             for numbers, fields, exponent in sampled(first, min(first + self.chunk, count)):
                 mine, fresh = [], []
-                for k, field in enumerate(fields):
+                for k, problem in enumerate(zip(fields, exponent.tolist(), strict=True)):
                     known = len(seen)
-                    mine.append(seen.setdefault(self._fingerprint(field, exponent[k]), known))
+                    mine.append(seen.setdefault(self._fingerprint(*problem), known))
                     if len(seen) > known:
                         fresh.append(k)
                 owner[first + numbers], exponents[first + numbers] = mine, exponent
@@ -254,14 +254,13 @@ class CellProblem:
             return labels  # all differ, as a few micro points show
         for cut in (slice(k, k + self.chunk) for k in range(0, len(labels), self.chunk)):
             for numbers, fields, exponent in samples(a, *places(points[:, cut, None], domain[:, None], eps)):
-                found = (self._fingerprint(*problem) for problem in zip(fields, exponent, strict=True))
+                found = (self._fingerprint(*problem) for problem in zip(fields, exponent.tolist(), strict=True))
                 labels[cut][numbers] = [seen.setdefault(kind, len(seen)) for kind in found]
         return labels
 
     def _fingerprint(self, field: Array, exponent: int) -> tuple:
         """Equal ones are one problem, up to a power of two if nothing but the coefficient has a magnitude."""
-        scale = 0 if self.equation == "elliptic" else int(exponent)
-        return hashlib.blake2b(field, digest_size=16).digest(), scale
+        return hashlib.blake2b(field, digest_size=16).digest(), 0 if self.equation == "elliptic" else exponent
 
 
 @lru_cache(maxsize=32)

@@ -18,38 +18,15 @@ Array layouts, for B problems solved together with J right-hand sides each:
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from itertools import product
 
 import numpy as np
 
 from hmm_core.micro.transforms import Array, Operator, Transforms, along, read_only, shared
-
-
-def window_weights(edges: Array, reference: Array, size: float, window: str | tuple[str, float] = "box") -> Array:
-    r"""Weights (G, N) with sum(weights * f) = \int K(y) f(y) dy for f a polynomial on every element.
-
-    ``K`` has unit integral and lives on |y| < size/2: the box 1/size, or K_q(y) ~ (1/4 - (y/size)^2)^q. ``f`` is
-    the interpolant of its values at the points ``reference`` (G,) of [0, 1], mapped to the N elements between
-    ``edges`` (N+1,). Elements that the window cuts are integrated exactly over the part inside: counting points in
-    or out instead would stall the average near 1e-3.
-    """
-    h = edges[1] - edges[0]
-    start = np.clip((-size / 2 - edges[:-1]) / h, 0, 1)
-    stop = np.clip((size / 2 - edges[:-1]) / h, 0, 1)
-    order = 0.0 if window == "box" else float(window[1])
-    xi, weight = np.polynomial.legendre.leggauss(len(reference) + int(np.ceil(order)) + 2)
-    xi, weight = (xi + 1) / 2, weight / 2
-    s = start + (stop - start) * xi[:, None]  # (Q, N) quadrature points inside the window
-    y = edges[:-1] + h * s
-    kernel = np.clip(0.25 - (y / size) ** 2, 0, None) ** order * (stop - start) * weight[:, None]
-    lagrange = np.ones((len(reference), *s.shape))
-    for g, h_k in product(range(len(reference)), range(len(reference))):
-        if g != h_k:
-            lagrange[g] *= (s - reference[h_k]) / (reference[g] - reference[h_k])
-    weights = (lagrange * kernel).sum(axis=1)
-    return weights / kernel.sum()
+from hmm_core.micro.window import window_weights
 
 
 def multiply(a: Array, gradient: Array) -> Array:
@@ -150,23 +127,30 @@ class _Grid(Transforms):
         """Nodal unknowns -> values at all (cells+1)^d grid points (wrapped, or zero on the boundary)."""
         if self.bc == "neumann":
             return field
-        keep = field.ndim - self.dim
-        if self.bc == "dirichlet":
-            closed = np.zeros((*field.shape[:keep], *(self.cells + 1,) * self.dim))
-            closed[(..., *(slice(1, -1),) * self.dim)] = field
-            return closed
-        return np.pad(field, [(0, 0)] * keep + [(0, 1)] * self.dim, mode="wrap")
+        closed = np.zeros((*field.shape[: field.ndim - self.dim], *(self.cells + 1,) * self.dim))
+        closed[self._unknowns] = field
+        for first, last in self._faces:
+            closed[last] = closed[first]
+        return closed
 
     def fold(self, closed: Array) -> Array:
         """The transpose of ``extend``: a functional on all grid points -> on the unknowns (a view; may overwrite)."""
         if self.bc == "neumann":
             return closed
-        if self.bc == "dirichlet":
-            return closed[(..., *(slice(1, -1),) * self.dim)]
-        for k in range(-self.dim, 0):
-            face = np.moveaxis(closed, k, 0)
-            face[0] += face[-1]
-        return closed[(..., *(slice(0, -1),) * self.dim)]
+        for first, last in self._faces:
+            closed[first] += closed[last]
+        return closed[self._unknowns]
+
+    @cached_property
+    def _unknowns(self) -> tuple:
+        """Their place among all grid points."""
+        return (..., *(slice(1 if self.bc == "dirichlet" else 0, -1),) * self.dim)
+
+    @cached_property
+    def _faces(self) -> list[tuple[tuple, tuple]]:
+        """Opposite faces of the closed grid that are one and the same."""
+        rest = [(slice(None),) * k for k in reversed(range(self.dim))]
+        return [((..., 0, *r), (..., -1, *r)) for r in rest] if self.bc == "periodic" else []
 
 
 @dataclass(frozen=True)
@@ -210,28 +194,30 @@ class Q1Grid(_Grid):
     def _point_weight(self) -> float:
         return (self.h / 2) ** self.dim
 
-    def _element(self, corner: tuple[int, ...]) -> tuple:
-        """The slice of the closed grid that holds one corner of every element."""
-        return (..., *(slice(c, c + self.cells) for c in corner))
+    @cached_property
+    def _elements(self) -> list[tuple]:
+        """For each corner, the slice of the closed grid that holds it of every element."""
+        return [(..., *(slice(c, c + self.cells) for c in corner)) for corner in self.corners]
 
     def _scatter(self, values: Array) -> Array:
         """Add corner values (..., corner, E) of all elements into the unknowns."""
         closed = np.zeros((*values.shape[:-2], *(self.cells + 1,) * self.dim))
         values = values.reshape(*values.shape[:-1], *(self.cells,) * self.dim)
-        for c, corner in enumerate(self.corners):
-            closed[self._element(corner)] += values[(..., c, *(slice(None),) * self.dim)]
+        for c, elements in enumerate(self._elements):
+            closed[elements] += values[(..., c, *(slice(None),) * self.dim)]
         return np.ascontiguousarray(self.fold(closed))
 
     def load(self, a: Array) -> Array:
         """Functionals v -> int (a e_j) . grad v, for j = 1..L: (B, c, G, E) -> (B, L, nodes)."""
-        nodes, L, g = self._gradients.shape
-        if a.shape[1] == 1:
-            table = self._gradients.transpose(1, 0, 2)  # (j, m * corner, g)
-        else:
-            table = np.einsum("cig,jk->jcikg", self._gradients, np.eye(L))
-        table = self._point_weight * table.reshape(L * nodes, -1)
-        values = table @ a.reshape(len(a), -1, a.shape[-1])
-        return self._scatter(values.reshape(len(a), L, *self.components, g, -1))
+        values = self._loads[a.shape[1] > 1] @ a.reshape(len(a), -1, a.shape[-1])
+        return self._scatter(values.reshape(len(a), -1, *self.components, len(self.corners), a.shape[-1]))
+
+    @shared
+    def _loads(self) -> tuple[Array, Array]:
+        """The same as linear maps (L * m * corner, c * G) of a scalar and of a tensor."""
+        g, (nodes, L, _) = self._point_weight * self._gradients, self._gradients.shape
+        tables = g.transpose(1, 0, 2), np.einsum("cig,jk->jcikg", g, np.eye(L))
+        return tuple(table.reshape(L * nodes, -1) for table in tables)
 
     def divergence(self, flux: Array) -> Array:
         """Functional v -> int flux . grad v: (B, J, L, G, E) -> (B, J, nodes)."""
@@ -247,7 +233,7 @@ class Q1Grid(_Grid):
         """The same for values at all grid points."""
         nodes, L, g = self._gradients.shape
         lead = closed.shape[: closed.ndim - self.dim]
-        values = np.stack([closed[self._element(c)].reshape(*lead, -1) for c in self.corners], axis=-2)
+        values = np.stack([closed[elements].reshape(*lead, -1) for elements in self._elements], axis=-2)
         values[..., 1:, :] -= values[..., :1, :]  # differences first: stiff elements hardly deform, wherever they move
         values[..., 0, :] = 0.0
         table = self._gradients.reshape(nodes, -1).T
@@ -260,13 +246,10 @@ class Q1Grid(_Grid):
         components have m x m couplings for each of the 3^d: (B, m, m, 3^d, nodes).
         """
         flat, tables, m = a.reshape(len(a), -1, a.shape[-1]), self._couplings[a.shape[1] > 1], self.kinematics.shape[1]
-        closed = np.zeros((len(a), m * m, 3**self.dim, *(self.cells + 1,) * self.dim))
-        for corner, table in zip(self.corners, tables, strict=True):
-            couplings = (table @ flat).reshape(len(a), m * m, -1, *(self.cells,) * self.dim)
-            for beta, other in enumerate(self.corners):
-                closed[:, :, self._offset(corner, other)][self._element(corner)] += couplings[:, :, beta]
-        open_grid = self.fold(closed)
-        return open_grid.reshape(len(a), *self.components * 2, *open_grid.shape[2:])
+        closed = np.zeros((len(a), m * m, *(3,) * self.dim, *(self.cells + 1,) * self.dim))
+        for coupled, table in zip(self._coupled, tables, strict=True):
+            closed[coupled] += (table @ flat).reshape(len(a), m * m, *(2,) * self.dim, *(self.cells,) * self.dim)
+        return self.fold(closed).reshape(len(a), *self.components * 2, 3**self.dim, *(self.nodes,) * self.dim)
 
     @shared
     def _couplings(self) -> tuple[Array, Array]:
@@ -280,17 +263,20 @@ class Q1Grid(_Grid):
     def mass(self) -> Array:
         """The operator w -> int w v as a stencil (3^d, nodes)."""
         value = np.array([1 - self.reference, self.reference])
-        line = value @ value.T * self.h / 2
-        closed = np.zeros((3**self.dim, *(self.cells + 1,) * self.dim))
-        for corner, other in product(self.corners, self.corners):
-            coupling = np.prod([line[c, o] for c, o in zip(corner, other, strict=True)])
-            closed[self._offset(corner, other)][self._element(corner)] += coupling
-        stencil = self.fold(closed)
+        element = reduce(np.kron, [value @ value.T * self.h / 2] * self.dim)
+        closed = np.zeros((*(3,) * self.dim, *(self.cells + 1,) * self.dim))
+        for coupled, row in zip(self._coupled, element, strict=True):
+            closed[coupled] += row.reshape(*(2,) * self.dim, *(1,) * self.dim)
+        stencil = self.fold(closed).reshape(3**self.dim, *(self.nodes,) * self.dim)
         return np.multiply.outer(np.eye(self.dim), stencil) if self.components else stencil
 
-    def _offset(self, corner: tuple[int, ...], other: tuple[int, ...]) -> int:
-        """Which of the 3^d couplings leads from one corner of an element to another."""
-        return int(np.ravel_multi_index([1 + o - c for o, c in zip(other, corner, strict=True)], (3,) * self.dim))
+    @cached_property
+    def _coupled(self) -> list[tuple]:
+        """For each corner of an element, where its couplings with all 2^d belong among (3, ..., 3, N+1, ..., N+1)."""
+        return [
+            (..., *(slice(1 - c, 3 - c) for c in corner), *elements[1:])
+            for corner, elements in zip(self.corners, self._elements, strict=True)
+        ]
 
     def operator(self, stencil: Array) -> Operator:
         """w (B, J, nodes) -> K w, by the sparse matrix of all B problems: compiled loops that read a coupling once."""
@@ -312,7 +298,7 @@ class Q1Grid(_Grid):
         batch, (size, width), m = len(stencil), columns.shape, self.kinematics.shape[1]
         entries = stencil.reshape(batch, m, m, width, size).transpose(0, 1, 4, 2, 3) * inside[:, None]
         first = size * np.arange(batch * m, dtype=columns.dtype).reshape(batch, 1, 1, m, 1)
-        columns = np.repeat(columns[:, None] + first, m, axis=1)
+        columns = columns[:, None] + np.repeat(first, m, axis=1)
         rows = np.arange(0, entries.size + 1, m * width, dtype=columns.dtype)
         return scipy.sparse.csr_matrix((entries.ravel(), columns.ravel(), rows), shape=(batch * m * size,) * 2)
 
@@ -370,17 +356,33 @@ class FourierGrid(_Grid):
         if self.components:
             flux = self.kinematics.reshape(-1, self.dim**2).T @ flux[:, :, :, 0]
         flux = flux.reshape(*flux.shape[:2], *self.components, self.dim, *(self.cells,) * self.dim)
-        parts = np.moveaxis(flux, 2 + len(self.components), 0)
-        return self.h**self.dim * sum(along(self.derivative.T, part, k, self.dim) for k, part in enumerate(parts))
+        return self._pulled_back(np.moveaxis(flux, 2 + len(self.components), 0))
+
+    def _pulled_back(self, parts: Iterable[Array]) -> Array:
+        """sum_k h^d D_k^T f_k of the parts f_1 ... f_d of a flux."""
+        total, *rest = (along(self.derivative.T, part, k, self.dim) for k, part in enumerate(parts))
+        for part in rest:
+            total += part
+        total *= self.h**self.dim
+        return total
 
     def load(self, a: Array) -> Array:
-        return self.divergence(as_tensors(a, len(self.kinematics)).swapaxes(1, 2))  # row j: a e_j
+        if a.shape[1] > 1 or self.components:
+            return self.divergence(as_tensors(a, len(self.kinematics)).swapaxes(1, 2))  # row j: a e_j
+        field = a.reshape(len(a), *(self.cells,) * self.dim)
+        return self.h**self.dim * np.stack([along(self.derivative.T, field, k, self.dim) for k in range(self.dim)], 1)
 
     def stencil(self, a: Array) -> Array:
         return a  # nothing to assemble: the operator acts through the derivatives
 
     def operator(self, a: Array) -> Operator:
-        return lambda field: self.divergence(multiply(a, self.gradient(field)))
+        if a.shape[1] > 1 or self.components:
+            return lambda field: self.divergence(multiply(a, self.gradient(field)))
+        a, axes = (
+            a.reshape(len(a), 1, *(self.cells,) * self.dim),
+            range(self.dim),
+        )  # one component at a time saves copies
+        return lambda field: self._pulled_back(a * along(self.derivative, field, k, self.dim) for k in axes)
 
 
 @dataclass(frozen=True)

@@ -61,20 +61,32 @@ def solve_systems(
     iterate = conjugate_gradients if symmetric else bicgstab
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where it breaks down, rho is no number
         w, r, rho, iterations = iterate(grid.operator(stencil), precondition, b, target, limit, start)
+    if (
+        not symmetric
+    ):  # on the way its iterates may be far larger than the solution, and so is what round-off left of them
+        w = grid.visible(w)
     name = f"{'fourier' if spectral else TRANSFORM[grid.bc]}-{'cg' if symmetric else 'bicgstab'}"
     solver, left = np.full(len(b), name, dtype=object), np.zeros(len(b))
-    slow = ~(rho <= target).all(axis=1)
+    slow = ~(np.abs(rho) <= target).all(axis=1)  # far below zero: a preconditioner that is not definite
     if slow.any() and lonely:
         raise ConvergenceError(
             f"scheme='fourier' did not reach tol={tol} in {LIMIT} iterations (r . P^-1 r is {np.max(rho / target):.1e} "
             "times what it may be): it is made for smooth media; use scheme='q1'"
         )
+    if spectral:
+        rescues = (_eliminate,)
+    elif size <= DIRECT or not symmetric:
+        rescues = (_factorise,)
+    else:  # in space, a factorisation of that size would not fit into memory
+        rescues = (_multigrid, _factorise)[: 4 - grid.dim]
     for k in np.flatnonzero(slow):
-        rescue = _eliminate if spectral else _factorise if size <= DIRECT or not symmetric else _multigrid
-        w[k], r[k], rho[k], steps = rescue(grid, stencil[k], b[k], w[k], allowed[k])
-        iterations[k] += steps
-        solver[k] = "amg-cg" if rescue is _multigrid else "lu"
-        left[k] = np.max(rho[k] / allowed[k])
+        for rescue in rescues:
+            w[k], r[k], rho[k], steps = rescue(grid, stencil[k], b[k], w[k], allowed[k])
+            iterations[k] += steps
+            solver[k] = "amg-cg" if rescue is _multigrid else "lu"
+            left[k] = np.max(np.abs(rho[k]) / allowed[k])
+            if left[k] <= 1:
+                break
     return w, r, rho, iterations, solver, left
 
 
@@ -94,17 +106,15 @@ def conjugate_gradients(
         if not active.any():
             break
         q = apply(p)
-        alpha = np.divide(rho, dot(p, q), out=np.zeros_like(rho), where=active)
-        w += alpha[scalar] * p
-        q *= alpha[scalar]
+        alpha = np.divide(rho, dot(p, q), out=np.zeros(rho.shape), where=active)[scalar]
+        w += alpha * p
+        q *= alpha
         r -= q
         z = precondition(r)
-        fresh = dot(r, z)
-        beta = np.divide(fresh, rho, out=np.zeros_like(rho), where=active)
-        p *= beta[scalar]
+        last, rho = rho, dot(r, z)
+        p *= np.divide(rho, last, out=np.zeros(rho.shape), where=active)[scalar]
         p += z
         iterations += active
-        rho = np.where(active, fresh, rho)
         active &= rho > allowed
     return w, r, rho, iterations
 
@@ -244,8 +254,7 @@ def _eliminate(grid: FourierGrid, a: Array, b: Array, start: Array, allowed: Arr
     size, flat = b[0].size, b.reshape(len(b), -1)
     unit = np.eye(size)
     K = grid.operator(a[None])(unit.reshape(1, size, *grid.shape)).reshape(size, size).T
-    line = grid.transform[grid._invisible_1d]
-    hidden = reduce(np.kron, [line.T @ line] * grid.dim)
+    hidden = reduce(np.kron, [grid.hidden] * grid.dim)
     hidden = np.kron(np.eye(size // len(hidden)), hidden)
     lu = lu_factor(K + np.trace(K) / size * hidden)
     w = lu_solve(lu, flat.T).T

@@ -121,7 +121,7 @@ def solve_nonlinear(
     memory : what an earlier call returned for the same points: the iteration starts from there.
     tol : relative accuracy of the flux, and within a factor of ten of its tangent; by default the cell's.
 
-    Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-12 of its size elsewhere in
+    Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-18 of its size elsewhere in
     the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), or the energy of the state
     below 1e-290, that at a unit gradient stands in; where it is infinite at rest, that very close to rest. A gradient below
     1e-150 is rest.

@@ -57,6 +57,12 @@ def parabolic(
         raise ConvergenceError(
             f"equation={cell.equation!r}: the tensor still changes by {change.max():.1e} of tol={cell.tol}"
         )
+    kept = (root**2 / np.einsum("bii->bi", voigt)).min()
+    if kept * cell.tol < 4 * np.finfo(float).eps:
+        raise ConvergenceError(
+            f"equation={cell.equation!r}: tol={cell.tol} cannot be reached in double precision for this medium: the tensor is a "
+            f"difference, {kept:.1e} of the mean that it is taken from. Ask for less, or for a lower contrast"
+        )
     fields = None
     if correctors:  # the integral of u over time is the corrector, as far as T reaches
         amplitude = np.einsum("bjkl,bjl->bjk", modes, first * -np.expm1(-T * theta) / theta)

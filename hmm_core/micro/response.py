@@ -118,7 +118,7 @@ def _of_uniform_flux(outer: Array, compliance: Array) -> tuple[Array, Array]:
 
 def _unit(rates: Array) -> Array:
     """Mean gradients of fields that are periodic or zero on the boundary: e_1 ... e_L, and nothing of the rest."""
-    return np.broadcast_to(np.eye(*rates.shape[1:]), rates.shape)
+    return np.eye(*rates.shape[1:]) + np.zeros(rates.shape)
 
 
 def mean_tensor(a: Array, L: int) -> Array:

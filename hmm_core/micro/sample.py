@@ -157,19 +157,14 @@ def _parts(field: Array, slow: Array, fast: Array) -> list[Part]:
     """Overwrites ``field`` (K or 1, c, P)."""
     numbers, dim = np.arange(slow.shape[1]), len(slow)
     exponent = _normalise(field, lambda k, point: _whereabouts(k, point, slow, fast))
-    if dim == 1 or field.shape[1] != dim**4:
-        groups = [(np.ones(len(field), dtype=bool), field)]
-    else:
+    parts = [(numbers, field, exponent)]
+    if dim > 1 and field.shape[1] == dim**4:
         minor, S = has_minor_symmetries(field, dim), kinematics(dim, "strain").reshape(-1, dim * dim)
-        groups = [(minor, np.kron(S, S) @ field[minor]), (~minor, field[~minor])]
-    parts = []
-    for rows, part in groups:
-        if rows.any():
-            mine = numbers[rows] if len(rows) > 1 else numbers
-            _refuse_indefinite(
-                part, exponent[rows], lambda k, point, m=mine: _whereabouts(m[k], point, slow, fast), dim
-            )
-            parts.append((mine, part, exponent[rows]))
+        groups = (minor, np.kron(S, S) @ field[minor]), (~minor, field[~minor])
+        mine = [numbers[rows] if len(rows) > 1 else numbers for rows, _ in groups]
+        parts = [(m, part, exponent[rows]) for m, (rows, part) in zip(mine, groups, strict=True) if rows.any()]
+    for mine, part, powers in parts:
+        _refuse_indefinite(part, powers, lambda k, point, m=mine: _whereabouts(m[k], point, slow, fast), dim)
     return parts
 
 
@@ -187,7 +182,7 @@ def _normalise(field: Array, place: Callable[[int, int], str]) -> Array:
         k, _, point = np.unravel_index(field.argmin(), field.shape)
         raise ValueError(f"the medium a(x, y) must be positive; it is {field.min()} {place(k, point)}")
     _, exponent = np.frexp(size)
-    lost = (least > 0) & (np.ldexp(least, -exponent) < LEAST)
+    lost = (least > 0) & (least < LEAST * size)
     if lost.any():
         k = int(lost.argmax())
         _, point = np.unravel_index(diagonal[k].argmin(), diagonal[k].shape)
@@ -306,9 +301,8 @@ def smallest_eigenvalue(tensor: Array) -> Array:
     if tensor.shape[1] == 2:  # by hand, for LAPACK's overhead on millions of 2 x 2 matrices is seconds
         first, last = tensor[:, 0, 0], tensor[:, 1, 1]
         off, gap = tensor[:, 0, 1] + tensor[:, 1, 0], first - last
-        for half in (off, gap):
-            np.abs(half, out=half)
-            half *= 0.5
+        for twice in (off, gap):
+            np.abs(twice, out=twice)
         with np.errstate(over="ignore"):
             root = gap * gap
             root += off * off
@@ -320,6 +314,7 @@ def smallest_eigenvalue(tensor: Array) -> Array:
         np.maximum(root, np.finfo(float).tiny, out=root)
         np.divide(off, root, out=root)
         root *= off
+        root *= 0.5
         return np.minimum(first, last) - root  # not the mean less the root: a small one would be lost
     symmetric = (tensor + tensor.swapaxes(1, 2)) / 2
     return np.linalg.eigvalsh(np.moveaxis(symmetric, (1, 2), (-2, -1)))[..., 0]

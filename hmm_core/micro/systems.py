@@ -77,9 +77,9 @@ class Systems:
     @cached_property
     def doubtful(self) -> Array:
         """Problems (B,) whose round-off may show, in the fields or in the energies that ``respond_at_nodes`` subtracts."""
-        low, _ = self.ellipticity
+        low, _ = self.scales or self.ellipticity  # whichever is at hand: none is cut off above ``STIFF``
         weakest = low * self.diagonal.min(axis=1) / self.diagonal.max(axis=1)  # phase, in its weakest direction
-        return (weakest < max(STIFF, 100 * np.finfo(float).eps / self.cell.tol)) | (not self.quadratic)
+        return (weakest <= max(STIFF, 100 * np.finfo(float).eps / self.cell.tol)) | (not self.quadratic)
 
     @cached_property
     def strength(self) -> Array:
@@ -94,7 +94,7 @@ class Systems:
 
     @cached_property
     def precondition(self) -> Operator:
-        return self.grid.preconditioner(self.reference, 0.0 if self.shift is None else self.shift)
+        return self.grid.preconditioner(self.reference, self.shift)
 
     def allowed(self, prescribed: bool) -> Array:
         """Energy (B, J) that the error of w_j may hold."""

@@ -137,6 +137,19 @@ class Transforms:
     def _invisible_1d(self) -> list[int]:
         return [] if self.bc == "dirichlet" else [0]
 
+    @shared
+    def hidden(self) -> Array:
+        """The projection (n, n) onto what is invisible along one axis."""
+        modes = self.transform[self._invisible_1d]
+        return np.linalg.pinv(modes) @ modes
+
+    def visible(self, field: Array) -> Array:
+        """A nodal field without its invisible modes, which do nothing, but whose size costs digits."""
+        hidden = field
+        for k in range(self.dim):
+            hidden = along(self.hidden, hidden, k, self.dim)
+        return field - hidden
+
     def korn(self, diagonal: Array) -> Array:
         """C (B,) such that C r . P^-1 r bounds r . K0^-1 r, P^-1 the ``preconditioner`` made for K0: 1 where they agree.
 
@@ -146,7 +159,7 @@ class Transforms:
             return np.ones(len(diagonal))
         return KORN[self.bc] * diagonal.max(axis=1) / diagonal.min(axis=1)
 
-    def preconditioner(self, diagonal: Array, shift: float | Array = 0.0) -> Operator:
+    def preconditioner(self, diagonal: Array, shift: float | Array | None = None) -> Operator:
         """The inverse of K0 + shift M for B constant tensors diag(diagonal), diagonal (B, L), or, for periodic strains, tensors
         (B, L, L): r -> T^T L^-1 T r.
 
@@ -161,10 +174,9 @@ class Transforms:
         columns = slice(self.nodes // 2 + 1 if half else self.nodes)
         weights = np.einsum("lmk,bl->bmk", self.kinematics**2, diagonal)  # of -d_k d_k on component m
         symbols = np.tensordot(weights, self.symbols[..., columns], axes=1)
-        shift = np.reshape(shift, (-1, *(1,) * (symbols.ndim - 1)))
-        symbols = symbols + shift * self.mass_symbol[..., columns]
-        visible = np.broadcast_to(~self.invisible[..., columns], symbols.shape)
-        inverse = np.divide(1.0, symbols, out=np.zeros_like(symbols), where=visible)
+        if shift is not None:
+            symbols = symbols + np.reshape(shift, (-1, *(1,) * (symbols.ndim - 1))) * self.mass_symbol[..., columns]
+        inverse = np.divide(1.0, symbols, out=np.zeros(symbols.shape), where=~self.invisible[..., columns])
         inverse = inverse.reshape(len(inverse), 1, *self.components, *inverse.shape[2:])
         axes = tuple(range(-self.dim, 0))
 
@@ -191,15 +203,16 @@ class Transforms:
 
         return dense_transform if dense else fast_transform
 
-    def _coupled_preconditioner(self, diagonal: Array, shift: float | Array) -> Operator:
+    def _coupled_preconditioner(self, diagonal: Array, shift: float | Array | None) -> Operator:
         """Periodic strains: one m x m matrix for every frequency."""
         columns = slice(self.nodes // 2 + 1)
         S = self.kinematics
         tensors = diagonal if diagonal.ndim == 3 else diagonal[:, :, None] * np.eye(len(S))
         weights = np.einsum("lmk,blp,pnj->bmnkj", S, tensors, S)
         symbols = np.tensordot(weights, self.mixed_symbols[..., columns], axes=2)  # (B, m, m, n, ..., n)
-        shift = np.multiply.outer(np.broadcast_to(shift, len(symbols)), self.mass_symbol[..., columns])
-        symbols = symbols + shift[:, None, None] * np.eye(self.dim).reshape(1, self.dim, self.dim, *(1,) * self.dim)
+        if shift is not None:
+            shift = np.multiply.outer(np.broadcast_to(shift, len(symbols)), self.mass_symbol[..., columns])
+            symbols = symbols + shift[:, None, None] * np.eye(self.dim).reshape(1, self.dim, self.dim, *(1,) * self.dim)
         visible = ~self.invisible[..., columns]
         inverse = np.zeros_like(symbols)
         blocks = np.linalg.inv(np.moveaxis(symbols[..., visible], -1, 1))
