@@ -579,7 +579,7 @@ def exclusion() -> Task:
     return Task(
         f"Exclusion process, {particles.COPIES} rings of {particles.SITES} sites: {moves:.1e} attempted jumps",
         {
-            "hmm_core, NumPy": Contender(particles.exclusion, ours=True),
+            "hmm_core NumPy": Contender(particles.exclusion, ours=True),
             "a plain loop, Numba": Contender(particles.exclusion_numba, aim=0.5, needs=("numba",)),
         },
         note="The ratio is the share of the loop's speed. hmm_core also averages the expected current, for which the loop "
