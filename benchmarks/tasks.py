@@ -66,7 +66,7 @@ def tasks(quick: bool = False) -> dict[str, Task]:
         result |= {f"cell2d-{name}-{n}": one_cell(2, n, name) for name in ("smooth", "disk")}
     for n in (8,) if quick else (32, 64):
         result |= {f"cell3d-{name}-{n}": one_cell(3, n, name) for name in ("smooth", "sphere")}
-    for dim, sides in ((2, (64,) if quick else (512,)), (3, (8,) if quick else (64, 128))):
+    for dim, sides in ((2, (64,) if quick else (512,)), (3, (8,) if quick else (32, 128))):
         result |= {f"image{dim}d-{n}": image(dim, n) for n in sides}
     result |= {"image-memory": image_memory(quick), "certify": certified(32 if quick else 256)}
     result |= {"eps-hmm": hmm_against_eps(quick), "eps-dns": dns_against_eps(quick)}
