@@ -19,7 +19,7 @@ import numpy as np
 
 from hmm_core.micro.transforms import Array
 
-STEP = 1e-4  # of an element: for differences of the level function
+STEP = 1e-2  # of an element: for differences of the level function
 SKEW = 1e-4  # least component of a normal: 0 would make the formula for fractions 0/0
 WHOLE = SKEW / 4  # fraction below which an element is not cut, where interfaces follow the grid
 TWIST = 0.02  # share of the flux that cut elements take from what deviates from their mean gradient: it keeps systems definite
