@@ -2,7 +2,7 @@
 
 python tools/torture.py [--cases 10000] [--seed 0] [--workers 2] prints a summary and writes what was wrong to
 build/torture.txt, one case a line; python tools/torture.py --again build/torture.txt judges these once more.
-``make torture`` runs ten thousand: about three quarters of an hour on two cores.
+``make torture`` runs ten thousand: about half an hour. Ctrl-C ends it with the summary of what was judged so far.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from hmm_core.micro.response import mean_tensor
 from hmm_core.micro.sampled_law import HUGE, LAW, TINY, Batch, RefusedState, SampledLaw, _least
 
 LIFT = 1e-18  # of the tangent's size in the cell, where it degenerates: no contrast or anisotropy that is meant is as large
-LOWEST = 1e-4  # ellipticity relative to the mean: points where a law degenerates do not ask for ever more accuracy
+LOWEST = 1e-4  # ellipticity relative to the mean (``systems.STIFF``): points where a law degenerates ask for no more
 ROUND_OFF = 8 * np.finfo(float).eps  # of the gradient: forces that large can be a sum of larger ones that cancel
 
 

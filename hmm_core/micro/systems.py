@@ -77,9 +77,12 @@ class Systems:
     @cached_property
     def doubtful(self) -> Array:
         """Problems (B,) whose round-off may show, in the fields or in the energies that ``respond_at_nodes`` subtracts."""
-        low, _ = self.scales or self.ellipticity  # whichever is at hand: none is cut off above ``STIFF``
-        weakest = low * self.diagonal.min(axis=1) / self.diagonal.max(axis=1)  # phase, in its weakest direction
-        return (weakest <= max(STIFF, 100 * np.finfo(float).eps / self.cell.tol)) | (not self.quadratic)
+        limit = max(STIFF, 100 * np.finfo(float).eps / self.cell.tol)
+        weakest = self.diagonal.min(axis=1) / self.diagonal.max(axis=1)  # direction
+        low, _ = self.scales or self.ellipticity
+        if (low * weakest <= limit).any():  # ``scales`` may be cut off at ``STIFF``
+            low, _ = self.ellipticity
+        return (low * weakest < limit) | (not self.quadratic)
 
     @cached_property
     def strength(self) -> Array:
