@@ -13,6 +13,7 @@ from hmm_core.micro import krylov
 from hmm_core.micro.ensemble import effective_ensemble
 from hmm_core.micro.grid import FourierGrid, Q1Grid
 from hmm_core.micro.motions import pinned, rigid_motions
+from hmm_core.micro.sample import ellipticity
 from hmm_core.micro.transforms import KORN, kinematics
 
 TWO_PI = 2 * np.pi
@@ -559,6 +560,38 @@ def test_periodic_strains_are_inverted_exactly(grid, shift):
     r = apply(np.random.default_rng(0).standard_normal((2, 2, *grid.shape)))
     r -= r.mean(axis=tuple(range(-grid.dim, 0)), keepdims=True)
     np.testing.assert_allclose(apply(precondition(r)), r, atol=1e-10 * abs(r).max())
+
+
+@pytest.mark.parametrize(
+    "grid", (Q1Grid(2, 6, 1.3, "periodic", "strain"), FourierGrid(3, 5, 1.0, "periodic", "strain"))
+)
+def test_periodic_strains_are_inverted_exactly_for_any_constant_stiffness(grid):
+    """All of the mean is the reference there, and ellipticity is measured by it: 1 for a constant."""
+    rng, L = np.random.default_rng(0), len(grid.kinematics)
+    root = rng.standard_normal((2, L, L))
+    tensors = root @ root.swapaxes(1, 2) + 0.2 * np.eye(L)
+    points = (len(grid.reference) ** grid.dim, grid.cells**grid.dim)
+    a = np.ascontiguousarray(np.broadcast_to(tensors.reshape(2, L * L, 1, 1), (2, L * L, *points)))
+    apply, precondition = grid.operator(grid.stencil(a)), grid.preconditioner(tensors)
+    r = apply(rng.standard_normal((2, 2, *grid.shape)))
+    np.testing.assert_allclose(apply(precondition(r)), r, atol=1e-9 * abs(r).max())
+    share = np.where(np.arange(points[1]) % 2, 3.0, 1.0)
+    low, harmonic = ellipticity(share * a, tensors)
+    np.testing.assert_allclose(low, 1.0, rtol=1e-9)
+    np.testing.assert_allclose(harmonic, 1 / (1 / share).mean(), rtol=1e-9)
+
+
+def test_phases_of_one_poisson_ratio_take_few_iterations():
+    """Their stiffnesses are multiples of the mean, so contrast alone is left: as many iterations as a scalar needs."""
+    inside = hmm.media.stiffness(10, 0.3)
+    counts = [
+        hmm.CellProblem(n=32).solve(medium, correctors=False).iterations
+        for medium in (
+            hmm.media.inclusion(inside, inside / 10, radius=0.3),
+            hmm.media.inclusion(10, 1, radius=0.3),
+        )
+    ]
+    assert counts[0] <= counts[1] + 4
 
 
 # -- bad input ------------------------------------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ class NonlinearCellClosure:
     Parameters
     ----------
     flux : law flux(x, y, u, xi) -> j, dj_du, dj_dxi (see ``laws``, which also makes one from j alone); flux(x, y, u, xi, t) if
-        it changes in time.
+        it changes in time. Of U of m = d components too (``solids``): elastic ones, for what is remembered of a point is where
+        to start, not its history.
     cell : ``CellProblem``, as for ``solve_nonlinear``. Its ``tol`` is the accuracy when none is asked for; the macro solver
         always asks, down to a tenth of its own tolerance.
     eps : None freezes the slow variable at x; a number cuts the sample out of the material as it is. The value U is that at x

@@ -124,7 +124,8 @@ def solve_nonlinear(
     Where dj/dxi is zero or negative it is lifted, inside the iteration and in the tangent, to 1e-18 of its size elsewhere in
     the cell, which leaves the flux alone. If it is zero in the whole cell (a power law at rest), or the energy of the state
     below 1e-290, that at a unit gradient stands in; where it is infinite at rest, that very close to rest. A gradient below
-    1e-150 is rest.
+    1e-150 is rest. At finite strain, where points may give way and the cell be stable, the least stiffness of the cell as a
+    whole decides whether the tangent is that of an equilibrium; bc="neumann" is refused there, for nothing holds rotations.
 
     Raises
     ------
