@@ -55,7 +55,7 @@ def _cooled(left: float, right: float, exchange: float) -> tuple[Array, Array, A
     return times, fields, peak, naive
 
 
-def cooling_plate(left: float = 0.15, right: float = 0.35, exchange: float = 30.0, t: float = 0.05) -> Any:
+def cooling_plate(left: float = 0.15, right: float = 0.35, exchange: float = 30.0, t: float = 0.03) -> Any:
     """A plate of resin and fibres, taken from the oven at temperature 1 into air of temperature 0.
 
     Parameters
@@ -135,7 +135,7 @@ def filter_row(left: float = 0.15, right: float = 0.35, N: int = 8) -> Any:
     if N not in COUNTS:
         raise ValueError(f"N={N!r} must be one of {COUNTS}")
     x1, pressure, speed, solid, flux, law = _seeping(round(float(left), 6), round(float(right), 6), int(N))
-    figure, (above, below) = canvas(2, 1, figsize=(8, 6.6), height_ratios=(1.5, 1), sharex=True)
+    figure, (above, below) = canvas(2, 1, figsize=(7.6, 6.9), height_ratios=(2.2, 1), sharex=True)
     picture = np.ma.masked_where(np.tile(solid, N // 2), np.tile(speed, N // 2))
     image = above.imshow(picture.T, origin="lower", extent=(0, 1, 0, 0.5), cmap="viridis", vmin=0, aspect="equal")
     image.cmap.set_bad("0.75")
