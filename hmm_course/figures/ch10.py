@@ -163,6 +163,7 @@ def steady_figure(data: Data) -> Any:
     rate_plot(right, data["eps"], data["distance"], "temperature, $L^2$", 1.0, color=BLUE)
     rate_plot(right, data["eps"], data["flow"], "heat flow, relative", 2.0, color=GREEN)
     right.set(xlabel="ε", ylabel="resolved to HMM", title="Two rates")
+    _eps_ticks(right, data["eps"])
     return _tidy(figure)
 
 
@@ -259,6 +260,7 @@ def cooling(data: Data) -> Any:
     for t, row, colour in zip(data["moments"], data["distance"], (GREEN, BLUE, PINK), strict=True):
         rate_plot(right, data["eps"], row, f"t = {t:g}", 1.0 if t == data["moments"][0] else None, color=colour)
     right.set(xlabel="ε", ylabel="relative $L^2$ distance", title="Resolved to HMM")
+    _eps_ticks(right, data["eps"])
     return _tidy(figure)
 
 
@@ -498,7 +500,12 @@ def bed_figure(data: Data) -> Any:
     rate_plot(right, data["eps_beds"], data["no_slip"], "beds, walls that hold", 1.0, color=ORANGE)
     right.set(xlabel="ε", ylabel="relative distance of the flow", title="Resolved to Darcy", ylim=(5e-4, 60))
     right.legend(loc="upper left")
+    _eps_ticks(right, data["eps_rows"])
     return _tidy(figure)
+
+
+def _eps_ticks(ax: Any, eps: Array) -> None:
+    ax.set_xticks(eps, [f"1/{round(1 / e)}" for e in eps])
 
 
 def _tidy(figure: Any) -> Any:
