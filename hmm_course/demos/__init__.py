@@ -9,15 +9,18 @@ from hmm_course.demos.ch02 import scale_slider
 from hmm_course.demos.ch04 import cell_under_load, graded_cell
 from hmm_course.demos.ch05 import sample_and_edge
 from hmm_course.demos.ch06 import error_budget
+from hmm_course.demos.ch10 import cooling_plate, filter_row
 from hmm_course.demos.ch15 import fast_wheel
 from hmm_course.demos.sliders import explore
 
 __all__ = [
     "cell_under_load",
+    "cooling_plate",
     "dialogue",
     "error_budget",
     "explore",
     "fast_wheel",
+    "filter_row",
     "graded_cell",
     "sample_and_edge",
     "sampling_line",

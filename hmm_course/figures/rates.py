@@ -13,6 +13,7 @@ from hmm_course.figures.ch04 import BOTH_WAYS, CORNER
 from hmm_course.figures.ch05 import middle, slope_between
 from hmm_course.figures.ch05_window import local_slopes
 from hmm_course.figures.ch06_terms import curves
+from hmm_course.figures.ch10 import narrow
 
 
 class Row(NamedTuple):
@@ -236,6 +237,35 @@ def _planner(data: Data) -> list[Row]:
     return rows
 
 
+def _steady(data: Data) -> list[Row]:
+    return [
+        Row("resolved temperature to HMM, against eps", 1.0, fit_rate(data["eps"], data["distance"]), 0.05),
+        Row("resolved heat flow to HMM, against eps", 2.0, fit_rate(data["eps"], data["flow"]), 0.05),
+    ]
+
+
+def _cooling(data: Data) -> list[Row]:
+    return [
+        Row(f"resolved cooling to HMM, t = {t:g}, against eps", 1.0, fit_rate(data["eps"], row), 0.15)
+        for t, row in zip(data["moments"], data["distance"], strict=True)
+    ]
+
+
+def _permeability(data: Data) -> list[Row]:
+    gap, K = data["gap"][-4:], data["K"][-4:]
+    return [
+        Row("permeability against a narrow gap", 2.5, fit_rate(gap, K), 0.03),
+        Row("permeability over lubrication's, narrowest gap", 1.0, float(K[-1] / narrow(gap[-1])), 0.01),
+    ]
+
+
+def _bed(data: Data) -> list[Row]:
+    return [
+        Row("a resolved row to Darcy, against eps", 2.0, fit_rate(data["eps_rows"], data["series"]), 0.1),
+        Row("beds with walls that hold to Darcy, against eps", 1.0, fit_rate(data["eps_beds"], data["no_slip"]), 0.1),
+    ]
+
+
 def _wheel(data: Data) -> list[Row]:
     return [
         Row("resolved to averaged, against eps", 1.0, fit_rate(data["eps"], data["distance"]), 0.1),
@@ -296,6 +326,10 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "06-micro": _micro_term,
     "06-coupled": _coupled,
     "06-planner": _planner,
+    "10-steady": _steady,
+    "10-cooling": _cooling,
+    "10-permeability": _permeability,
+    "10-bed": _bed,
     "15-wheel": _wheel,
     "15-kernels": _kernels,
     "15-four-terms": _four_terms,
