@@ -30,9 +30,12 @@ def rooms():
 def modules(name):
     """Modules of a room, and the rooms that they import."""
     names, used = [], set()
-    for path in sorted((LIBRARY / name).glob("*.py")):
-        if path.stem != "__init__":
+    for path in sorted((LIBRARY / name).rglob("*.py")):
+        inside = path.parent != LIBRARY / name  # a folder in the room: one name
+        if path.stem != "__init__" and not inside:
             names.append(path.stem)
+        elif inside and f"{path.parent.name}/" not in names:
+            names.append(f"{path.parent.name}/")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hmm_core."):
                 used.add(node.module.split(".")[1])
@@ -43,16 +46,16 @@ def draw():
     figures.use_style()
     plan = rooms()
     order = {name: k for k, (name, _) in enumerate(plan)}
-    figure = plt.figure(figsize=(10, 0.95 * len(plan) + 0.3), layout="none")
+    figure = plt.figure(figsize=(10, 1.15 * len(plan) + 0.3), layout="none")
     ax = figure.add_axes((0, 0, 1, 1))
     for k, (name, purpose) in enumerate(plan):
         names, used = modules(name)
         box = FancyBboxPatch((0, k), WIDTH, 0.72, boxstyle="round,pad=0.04", facecolor=COLOURS[k], edgecolor="0.4")
         ax.add_patch(box)
-        ax.text(0.12, k + 0.5, f"{name}/", fontsize=13, fontweight="bold", va="center", family="monospace")
-        ax.text(1.5, k + 0.5, purpose, fontsize=9.5, va="center")
+        ax.text(0.12, k + 0.57, f"{name}/", fontsize=13, fontweight="bold", va="center", family="monospace")
+        ax.text(1.5, k + 0.57, textwrap.fill(purpose, 100), fontsize=9.5, va="center")
         lines = textwrap.fill("  ".join(names), 125)
-        ax.text(0.12, k + 0.14, lines, fontsize=8, va="center", family="monospace", color="0.25", linespacing=1.3)
+        ax.text(0.12, k + 0.2, lines, fontsize=8, va="center", family="monospace", color="0.25", linespacing=1.3)
         if k:
             ax.text(
                 WIDTH / 2, k - 0.14, BETWEEN[k - 1], fontsize=9, va="center", ha="center", style="italic", color="0.35"
