@@ -11,7 +11,7 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     permeability   Stokes cells: Darcy's law
     physical       the physical current F = -sigma of a balance law
     trajectory     particle models, watched
-    table          any closure, asked at the nodes of a lattice only (lattice)
+    table          any closure, asked at the nodes of a lattice only (lattice); files: written whole
 
 A closure is any callable ``closure(x, u, grad, memory=None, tol=None, t=None)`` that is pure and picklable; a plain function
 ``closure(x, u, grad)`` that returns the three arrays is one. The arrays that it is asked with are read-only. Some more things a

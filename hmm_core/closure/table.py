@@ -4,7 +4,6 @@ import copy
 import itertools
 import math
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hmm_core.closure.answer import Answer, ask, question, shaped
+from hmm_core.closure.files import whole
 from hmm_core.closure.lattice import DROWNED, REALISATIONS, Lattice, Store
 from hmm_core.closure.physical import as_closure
 from hmm_core.micro.grid import read_only
@@ -313,17 +313,10 @@ class TableClosure:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table to one .npz file, which is there when all of it is written. The closure is not in it."""
-        path = Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"path={str(path)!r} must end in .npz")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r} to write to")
         with self._lock:
             nodes, names = np.array(self._store.values), np.fromiter(self._store.names, dtype=np.int64)
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
-            draft = Path(folder) / path.name
+        with whole(path, ".npz") as draft:
             np.savez(draft, nodes=nodes, names=names, lattice=self._lattice_as_numbers())
-            draft.replace(path)
 
     def load(self, path: str | os.PathLike) -> "TableClosure":
         """This table, with the nodes that one with the same bounds and cells has saved: what they tell is not asked again.

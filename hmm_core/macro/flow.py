@@ -2,13 +2,13 @@
 
 import math
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from hmm_core.closure.files import whole
 from hmm_core.macro.upwind import minmod
 from hmm_core.macro.volumes import Volumes, takes_time
 
@@ -111,11 +111,6 @@ class Flow:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write everything to one .npz file, which is there when all of it is written; until then an older one stays."""
-        path = Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"path={str(path)!r} must end in .npz")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r} to write to")
         parts = {
             "times": self.times,
             "averages": self.averages,
@@ -126,10 +121,8 @@ class Flow:
         }
         parts |= {name: part for name in ("stderr", "replicas") if (part := getattr(self, name)) is not None}
         parts |= {f"memory/{name}": value for name, value in (self.memory or {}).items()}
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
-            draft = Path(folder) / path.name
+        with whole(path, ".npz") as draft:
             np.savez(draft, **parts)
-            draft.replace(path)
 
     @staticmethod
     def load(path: str | os.PathLike) -> "Flow":

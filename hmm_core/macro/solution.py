@@ -2,16 +2,15 @@
 
 import math
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import skfem
 
 from hmm_core.closure import as_tensor
+from hmm_core.closure.files import whole
 from hmm_core.macro.boundary import Data, _evaluate
 from hmm_core.macro.dialogue import State, restrict
 from hmm_core.macro.loop import Dialogue
@@ -129,33 +128,26 @@ class Solution:
 
         Each is one file, which is there when all of it is written; until then an older one stays. Needs meshio (.xdmf: h5py too).
         """
-        path = Path(path)
-        if path.suffix not in (".vtk", ".vtu", ".xdmf"):
-            raise ValueError(f"path={str(path)!r} must end in .vtk, .vtu or .xdmf")
-        if path.is_dir():
-            raise IsADirectoryError(f"path={str(path)!r} is a folder")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"path={str(path)!r}: there is no folder {str(path.parent)!r} to write to")
-        mesh, d = self.basis.mesh, self.basis.mesh.dim()
-        at_nodes = skfem.Basis(mesh, self.basis.elem, quadrature=(mesh.elem.doflocs.T, np.ones(len(mesh.elem.doflocs))))
-        c = components(self.basis)
-        vertices = np.zeros((*c, mesh.doflocs.shape[1]))
-        vertices[..., mesh.dofs.element_dofs.T] = np.asarray(at_nodes.interpolate(self.u))
-        flux = (self.flux * self.basis.dx).sum(axis=-1) / self.basis.dx.sum(axis=1)
-        try:
-            import meshio
-            from skfem.io.meshio import to_meshio
+        with whole(path, ".vtk", ".vtu", ".xdmf") as draft:
+            mesh, d = self.basis.mesh, self.basis.mesh.dim()
+            at_nodes = skfem.Basis(
+                mesh, self.basis.elem, quadrature=(mesh.elem.doflocs.T, np.ones(len(mesh.elem.doflocs)))
+            )
+            c = components(self.basis)
+            vertices = np.zeros((*c, mesh.doflocs.shape[1]))
+            vertices[..., mesh.dofs.element_dofs.T] = np.asarray(at_nodes.interpolate(self.u))
+            flux = (self.flux * self.basis.dx).sum(axis=-1) / self.basis.dx.sum(axis=1)
+            try:
+                import meshio
+                from skfem.io.meshio import to_meshio
 
-            out = to_meshio(mesh, {"U": _in_space(vertices, len(c))}, {"flux": [_in_space(flux, len(c) + 1)]})
-            out.points = np.pad(out.points, ((0, 0), (0, 3 - d)))
-            # The numbers of .xdmf could be in an HDF5 file beside it, but HDF5 ends the process when the disk is full.
-            options = {"data_format": "XML"} if path.suffix == ".xdmf" else {}
-            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
-                draft = Path(folder) / path.name
+                out = to_meshio(mesh, {"U": _in_space(vertices, len(c))}, {"flux": [_in_space(flux, len(c) + 1)]})
+                out.points = np.pad(out.points, ((0, 0), (0, 3 - d)))
+                # The numbers of .xdmf could be in an HDF5 file beside it, but HDF5 ends the process when the disk is full.
+                options = {"data_format": "XML"} if draft.suffix == ".xdmf" else {}
                 meshio.write(draft, out, **options)
-                draft.replace(path)
-        except ImportError as error:
-            raise ImportError(f"solution.save needs meshio: {error}") from error
+            except ImportError as error:
+                raise ImportError(f"solution.save needs meshio: {error}") from error
 
 
 def _in_space(values: Array, axes: int) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 Array = np.ndarray
 Data = dict[str, Array]
@@ -141,3 +142,12 @@ def field_plot(ax: Any, field: Array, extent: tuple[float, float, float, float],
     ax.set_title(title)
     ax.grid(False)
     return image
+
+
+def plain(figure: Any) -> Any:
+    """No numbers at the minor ticks of logarithmic axes: they would collide."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_minor_formatter(NullFormatter())
+    return figure

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import skfem
-from matplotlib.ticker import NullFormatter
 from matplotlib.tri import LinearTriInterpolator, Triangulation
 
 import hmm_core as hmm
 from hmm_core.compare import Oscillating, resolve, resolve_pores
-from hmm_course.figures import Array, Data, canvas, fit_rate, rate_plot
+from hmm_course.figures import Array, Data, canvas, fit_rate, plain, rate_plot
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 FIBRE, HEAVY = 20.0, 2.0  # conductivity and heat capacity of the fibres, those of the resin being 1
@@ -164,7 +163,7 @@ def steady_figure(data: Data) -> Any:
     rate_plot(right, data["eps"], data["flow"], "heat flow, relative", 2.0, color=GREEN)
     right.set(xlabel="ε", ylabel="resolved to HMM", title="Two rates")
     _eps_ticks(right, data["eps"])
-    return _tidy(figure)
+    return plain(figure)
 
 
 # -- in time: the plate is taken out of the oven -----------------------------------------------------------------------------
@@ -261,7 +260,7 @@ def cooling(data: Data) -> Any:
         rate_plot(right, data["eps"], row, f"t = {t:g}", 1.0 if t == data["moments"][0] else None, color=colour)
     right.set(xlabel="ε", ylabel="relative $L^2$ distance", title="Resolved to HMM")
     _eps_ticks(right, data["eps"])
-    return _tidy(figure)
+    return plain(figure)
 
 
 # -- the pores: one cell -----------------------------------------------------------------------------------------------------
@@ -385,7 +384,7 @@ def permeability(data: Data) -> Any:
     right.loglog(data["n"], data["error"], "o-", color=BLUE)
     right.set(xlabel="squares per period n", ylabel="largest relative error of K", title="Against the known drags")
     right.set_xticks(data["n"], [str(k) for k in data["n"]])
-    return _tidy(figure)
+    return plain(figure)
 
 
 # -- the bed -----------------------------------------------------------------------------------------------------------------
@@ -501,17 +500,8 @@ def bed_figure(data: Data) -> Any:
     right.set(xlabel="ε", ylabel="relative distance of the flow", title="Resolved to Darcy", ylim=(5e-4, 60))
     right.legend(loc="upper left")
     _eps_ticks(right, data["eps_rows"])
-    return _tidy(figure)
+    return plain(figure)
 
 
 def _eps_ticks(ax: Any, eps: Array) -> None:
     ax.set_xticks(eps, [f"1/{round(1 / e)}" for e in eps])
-
-
-def _tidy(figure: Any) -> Any:
-    """No numbers at the minor ticks of logarithmic axes: they would collide."""
-    for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            if axis.get_scale() == "log":
-                axis.set_minor_formatter(NullFormatter())
-    return figure

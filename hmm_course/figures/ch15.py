@@ -4,12 +4,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import NullFormatter
 
 import hmm_core as hmm
 from hmm_core.compare import resolve_scales
 from hmm_core.macro.averaging import AveragedForce
-from hmm_course.figures import Data, canvas, rate_plot
+from hmm_course.figures import Data, canvas, plain, rate_plot
 
 Array = np.ndarray
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -317,12 +316,3 @@ def fails(data: Data) -> Any:
     )
     right.legend(loc="upper right")
     return plain(figure)
-
-
-def plain(figure: Any) -> Any:
-    """No numbers at the minor ticks of logarithmic axes: they would collide."""
-    for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            if axis.get_scale() == "log":
-                axis.set_minor_formatter(NullFormatter())
-    return figure
