@@ -56,7 +56,28 @@ FOUND = {  # by ``make torture``, where an answer was wrong
 }
 
 
+NONLINEAR = {
+    "a Newton step whose xi was summed from gradients 1e8 times as large": Case(
+        (
+            Sample("points", 5.0, magnitude=10, seed=1897517),
+            Sample("phases", -5.0, "skew", -8.75, magnitude=-35, seed=117266),
+        ),
+        {"n": 2, "offset": -0.3, "bc": "neumann", "tol": 1e-11},
+    ),
+    "an average of fluxes that cancel in the stiffest points": Case(
+        (Sample("checkerboard", -8.0, "diagonal", -5.0, -12, 8),),
+        {"n": 4, "bc": "neumann", "average": "flux", "tol": 1e-10},
+    ),
+}
+
+
 @pytest.mark.parametrize("case", FOUND.values(), ids=FOUND)
 def test_what_the_torture_found(case):
     verdict = dense_cases.judge(case)
     assert verdict.said == ("refuses" if "equation" in case.cell else "agrees"), verdict
+
+
+@pytest.mark.parametrize("case", NONLINEAR.values(), ids=NONLINEAR)
+def test_what_the_torture_found_in_laws(case):
+    verdict = dense_cases.judge_nonlinear(case)
+    assert verdict.said == "agrees", verdict
