@@ -35,7 +35,7 @@ class _Line(_Problems):
 
     def measure(self, state: Batch) -> Batch:
         balance = self.scales(state)
-        target = np.maximum(max(1e-3 * self.cell.tol, 1e-13) ** 2 * balance["energy"], balance["round_off"])
+        target = max(1e-3 * self.cell.tol, 1e-13) ** 2 * balance["energy"]
         return balance | {"merit": self.merit(state, balance["diagonal"]), "target": target}
 
     def direction(self, state: Batch, balance: Batch) -> Batch:

@@ -91,15 +91,19 @@ def _newton(problems: Any, state: Batch) -> tuple[Batch, Batch | None, Array, Ar
         work[live] += step.pop("iterations")
         steps[live] += 1
         damping, left = 1.0, np.arange(len(live))
+        deep = balance["merit"] <= balance["round_off"]  # may be noise: a step that does not help is the last
+        rest = deep.copy()
         while left.size and damping >= SHORTEST:
             trying, begin, onward = some.of(left), _pick(now, left), _pick(step, left)
             trial = trying.values({name: begin[name] + damping * onward[name] for name in onward})
             merit = np.where(trying.finite(trial), trying.merit(trial, balance["diagonal"][left]), np.inf)
             good = merit <= np.maximum((1 - damping / 2) * balance["merit"][left], balance["target"][left])
             _place(state, count, live[left[good]], _pick(trial, good))
-            left, damping = left[~good], damping / 2
+            rest[left[good]] = False
+            left, damping = left[~good & ~deep[left]], damping / 2
         stuck[live[left]] = True
-        live = np.delete(live, left)
+        settled = _place(settled, count, live[rest], _pick(balance, rest))
+        live = np.delete(live, np.union1d(left, np.flatnonzero(rest)))
         going = np.ones(len(live), dtype=bool)
         if not live.size:
             break

@@ -253,7 +253,7 @@ class _Cells(_Problems):
         ]
         # The field has to be good for the tangent too, which follows it to first order whatever the flux does.
         share = np.where(quadratic, shares[0] * min(0.1, 100 * cell.tol), shares[1]) / cell.length**cell.dim
-        balance["target"] = np.maximum(balance["equivalence"] * share * balance["energy"], balance["round_off"])
+        balance["target"] = balance["equivalence"] * share * balance["energy"]
         return balance
 
     def direction(self, state: Batch, balance: Batch) -> Batch:
@@ -286,7 +286,7 @@ class _Cells(_Problems):
     def _direction(self, state: Batch, balance: Batch) -> Batch:
         grid, L, tangent, mean = self.grid, self.G.shape[1], balance["tangent"], balance["mean"]
         r, gap = state["r"], state["gap"]
-        relative = np.minimum(0.01, balance["merit"] / balance["energy"])
+        relative = np.minimum(0.01, np.maximum(balance["merit"], balance["round_off"]) / balance["energy"])
         b, target = r, np.maximum(relative * balance["merit"], 0.1 * balance["target"])[:, None]
         if not self.forced:
             b = np.concatenate([r, -grid.load(fluctuation(tangent, mean))], axis=1)
@@ -330,8 +330,6 @@ class _Cells(_Problems):
         found = solve(systems, balance["guess"][:, : L + F * sensitive].copy() if "guess" in balance else None)
         w, rates, caused = found.w, found.rates, found.caused
         flux = self._average(state["j"])
-        if cell.bc == "neumann" and cell.buffer == 0 and cell.window == "box":
-            flux = state["outer"].copy()  # what <j> is in balance, with none of its cancellations
         if systems.quadratic and cell.bc != "neumann":  # made quadratically accurate too, by the residual
             flux = flux - dot_matrix(w[:, :L], state["r"])[..., 0] / grid.length**grid.dim
         # Per unit of G and of U: the load and the field that go with it.
