@@ -60,7 +60,9 @@ def pulled_fibres(fraction: float = 0.4, contrast: float = 20.0, angle: float = 
         left.annotate(
             "", 0.5 + 0.8 * sign * t, 0.5 + 0.3 * sign * t, arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2}
         )
-    left.set(xlabel="$y_1$", ylabel="$y_2$", title=f"largest: {along.max():.1f} times the mean")
+    left.set(
+        xlabel="$y_1$", ylabel="$y_2$", xticks=(0, 1), yticks=(0, 1), title=f"largest: {along.max():.1f} times the mean"
+    )
     left.grid(False)
     for E, colour, style, label in (
         (voigt, "0.55", "--", "mean of the stiffnesses"),

@@ -70,7 +70,7 @@ def picture(medium: Any, periods: int = 3, pixels: int = 96) -> Array:
 
 
 def directions(data: Data) -> Any:
-    figure, (left, middle, right) = canvas(1, 3, figsize=(10.2, 3.6), width_ratios=(1, 1, 1.25))
+    figure, (left, middle, right) = canvas(1, 3, figsize=(11, 3.3))
     fraction, theta = float(data["fraction"]), data["theta"]
     for ax, medium, title in ((left, fibres(fraction), "Fibres"), (middle, layers(fraction), "Layers")):
         ax.imshow(picture(medium).T, origin="lower", extent=(-1.5, 1.5, -1.5, 1.5), cmap="Greys", vmin=-0.25, vmax=1.3)
@@ -84,9 +84,9 @@ def directions(data: Data) -> Any:
         ("reuss", "0.35", ":", "mean of the compliances"),
     ):
         right.plot(data[name] * np.cos(theta), data[name] * np.sin(theta), color=colour, ls=style, label=label)
-    right.set(xlabel="E cos θ", ylabel="E sin θ", title="Stiffness E in the direction θ, resin = 1", aspect="equal")
-    right.set(xlim=(-12, 33), ylim=(-12, 12), xticks=(-10, 0, 10), yticks=(-10, 0, 10))
-    right.legend(loc="center right", fontsize=8)
+    right.set(xlabel="E cos θ", ylabel="E sin θ", title="Stiffness E along θ, resin = 1", aspect="equal")
+    right.set(xlim=(-12, 12), ylim=(-12, 12), xticks=(-10, 0, 10), yticks=(-10, 0, 10))
+    figure.legend(loc="outside right center", fontsize=8)
     return figure
 
 

@@ -74,39 +74,53 @@ def surface_loss(rows: int, n: int = N_CELL) -> float:
 
 
 def local_stress(solution: hmm.Solution, x: Array, eps: float, n: int = N_CELL) -> Array:
-    """sigma_11 (K,) at the centres x (2, K) of micro elements, from the strain of the reconstructed field."""
-    h = eps / n
-    gradient = np.empty((2, 2, x.shape[1]))
-    for k, side in enumerate(np.eye(2)):  # of a bilinear field, in the middle of its square
-        ahead, behind = 0.0, 0.0
-        for share in (-0.5, 0.5):
-            across = x + share * h * (1 - side)[:, None]
-            ahead = ahead + solution.reconstruct(across + h / 2 * (1 - 1e-9) * side[:, None], eps)
-            behind = behind + solution.reconstruct(across - h / 2 * (1 - 1e-9) * side[:, None], eps)
-        gradient[:, k] = (ahead - behind) / (2 * h)
-    a = centred(x[:, :, None], x[:, :, None] / eps)[..., 0]
-    return np.einsum("klp,klp->p", a[0, 0], gradient)
+    """Mean sigma_11 (K,) of the micro elements with centres x (2, K): the law at their Gauss points, of the strain that the
+    bilinear field through the reconstructed displacement of their corners has there."""
+    h, inside = eps / n, 0.5 - 1e-9
+    u = {
+        (a, b): solution.reconstruct(x + h * inside * np.array([[2 * a - 1], [2 * b - 1]]), eps)
+        for a in (0, 1)
+        for b in (0, 1)
+    }
+    total, gauss = 0.0, (0.5 - np.sqrt(1 / 12), 0.5 + np.sqrt(1 / 12))
+    for s in gauss:
+        for t in gauss:
+            across = (1 - t) * (u[1, 0] - u[0, 0]) + t * (u[1, 1] - u[0, 1])
+            upwards = (1 - s) * (u[0, 1] - u[0, 0]) + s * (u[1, 1] - u[1, 0])
+            y = ((x + h * np.array([[s - 0.5], [t - 0.5]])) / eps)[:, :, None]
+            total = total + np.einsum(
+                "klp,klp->p", centred(0 * y, y)[0, 0, ..., 0], np.stack([across, upwards], axis=1) / h
+            )
+    return total / 4
 
 
-def means(solution: hmm.Solution) -> tuple[Array, Array]:
-    """Centres (2, E) and sigma_11 (E,) of the elements."""
-    x = np.asarray(solution.basis.global_coordinates()).mean(axis=2)
-    return x, solution.flux[0, 0].mean(axis=1)
+def section(rows: int, U: hmm.Solution, n: int = N_CELL) -> tuple[Array, Array]:
+    """Points (2, K) across the beam near x1 = 0.8, through fibres; sigma_11 there (3, K): resolved, rebuilt, macro."""
+    fine = resolved_beam(rows, n)
+    centres, stress = np.asarray(fine.basis.global_coordinates()).mean(axis=2), fine.flux[0, 0].mean(axis=1)
+    here = round(1.6 * rows) * n + n // 2 + 0.5
+    on = np.abs(centres[0] - here * HEIGHT / (rows * n)) < 1e-9
+    on = np.flatnonzero(on)[np.argsort(centres[1, on])]
+    x = centres[:, on]
+    macro = np.einsum("ijkl,kl...->ij...", U.memory["tensor"][..., 0], U.gradient_at(x))[0, 0]
+    return x, np.array([stress[on], local_stress(U, x, HEIGHT / rows, n), macro])
 
 
 def beam_data(rows: tuple[int, ...] = (1, 2, 4, 8), shown: int = 4, n: int = N_CELL) -> Data:
     """Deflection resolved and by HMM, stress on a line across the beam, and what a strip loses at its free sides."""
     U = bend(cantilever(64, 16), cell_closure(n))
     deflection = np.array([resolved_beam(N, n).at(TIP)[1, 0] for N in rows])
-    fine, eps = resolved_beam(shown, n), HEIGHT / shown
-    x, stress = means(fine)
+    fine = resolved_beam(shown, n)
+    x = np.asarray(fine.basis.global_coordinates()).mean(axis=2)
     order = np.lexsort((x[1].round(9), x[0].round(9)))
-    picture = stress[order].reshape(4 * n * shown, n * shown)
-    column = 6 * n + n // 2  # through the middle of fibres, well away from wall and end
-    line = x[:, order].reshape(2, *picture.shape)[:, column]
-    coarse = np.einsum("ijkl,kl...->ij...", U.memory["tensor"][..., 0], U.gradient_at(line))[0, 0]
-    x1 = np.linspace(0, LENGTH, 81)
-    middle = np.array([x1, np.full(81, HEIGHT / 2)])
+    line, stress = section(shown, U, n)
+    peaks, off = [], []
+    for N in rows[2:]:
+        y, values = section(N, U, n)
+        values = values[:, np.abs(y[1] - HEIGHT / 2) < HEIGHT / 2 - HEIGHT / N]  # without the fibres next to a face
+        peaks.append(np.abs(values).max(axis=1))
+        off.append(np.linalg.norm(values[1:] - values[0], axis=1) / np.linalg.norm(values[0]))
+    middle = np.array([np.linspace(0, LENGTH, 81), np.full(81, HEIGHT / 2)])
     return {
         "rows": np.array(rows),
         "eps": HEIGHT / np.array(rows),
@@ -114,15 +128,15 @@ def beam_data(rows: tuple[int, ...] = (1, 2, 4, 8), shown: int = 4, n: int = N_C
         "hmm": np.array(U.at(TIP)[1, 0]),
         "gap": deflection / U.at(TIP)[1, 0] - 1,
         "strip": np.array([surface_loss(N, n) for N in rows]),
-        "picture": picture,
-        "x1": x1,
+        "picture": fine.flux[0, 0].mean(axis=1)[order].reshape(4 * n * shown, n * shown),
+        "x1": middle[0],
         "bent_hmm": U.at(middle)[1],
         "bent_resolved": np.array([resolved_beam(N, n).at(middle)[1] for N in (1, shown)]),
         "section": line[0, 0],
         "x2": line[1],
-        "stress": picture[column],
-        "stress_hmm": coarse,
-        "stress_rebuilt": local_stress(U, line, eps, n),
+        "stress": stress,
+        "peaks": np.array(peaks),
+        "stress_off": np.array(off),
     }
 
 
@@ -136,9 +150,10 @@ def beam(data: Data) -> Any:
     figure.colorbar(image, ax=top, orientation="horizontal", shrink=0.7, label="stress $σ_{11}$", extend="both")
     top.set(xlabel="$x_1$", ylabel="$x_2$", title="Every fibre resolved, ε = 1/8")
     top.grid(False)
-    line.plot(data["stress"], data["x2"], color=ORANGE, lw=1.4, label="resolved")
-    line.plot(data["stress_rebuilt"], data["x2"], color=BLUE, ls="--", lw=1.4, label="HMM, reconstructed")
-    line.plot(data["stress_hmm"], data["x2"], color="0.3", lw=1.2, label="HMM, macro")
+    resolved, rebuilt, macro = data["stress"]
+    line.plot(resolved, data["x2"], color=ORANGE, lw=1.4, label="resolved")
+    line.plot(rebuilt, data["x2"], color=BLUE, ls="--", lw=1.4, label="HMM, reconstructed")
+    line.plot(macro, data["x2"], color="0.3", lw=1.2, label="HMM, macro")
     line.set(xlabel="stress $σ_{11}$", ylabel="$x_2$", title=f"On the section $x_1$ = {data['section']:.2f}")
     line.set_xticks((-0.02, 0, 0.02))
     line.legend(loc="upper left", fontsize=8)
