@@ -169,6 +169,12 @@ def bounds(data: Data) -> Any:
     return plain(figure)
 
 
+def gap(medium: Any, size: float, n: int = 16) -> float:
+    """Largest entry between the Dirichlet and the Neumann tensor of a sample of so many periods."""
+    soft, stiff = (hmm.CellProblem(n=n, bc=bc, size=size).effective_tensor(medium) for bc in ("neumann", "dirichlet"))
+    return float(np.abs(stiff - soft).max())
+
+
 # -- fields in a cell ----------------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +190,12 @@ def fields(cell: hmm.CellProblem, medium: Any) -> tuple[Array, Array]:
     y = cell.grid.points[:, None]
     a = np.broadcast_to(medium(0 * y, y), (2,) * 4 + (1, y.shape[2]))[..., 0, :]
     return np.einsum("klmnp,ijmnp->ijklp", a, strain), strain
+
+
+def works(stress: Array, strain: Array) -> tuple[Array, Array]:
+    """<sigma : e> and <sigma> : <e> of fields (2, 2, 2, 2, points), for every unit strain against every other."""
+    mean = np.einsum("ijkl,mnkl->ijmn", stress.mean(axis=-1), strain.mean(axis=-1))
+    return np.einsum("ijklp,mnklp->ijmn", stress, strain) / stress.shape[-1], mean
 
 
 # -- classical FE^2 ------------------------------------------------------------------------------------------------------------
