@@ -452,6 +452,7 @@ def test_a_beam_resolved():
         (lambda: media.stiffness(1, 0.3, dim=3, plane="stress"), "plane='stress': plane stress is a state of plates"),
         (lambda: media.from_voigt(np.eye(4)), r"matrix.shape=\(4, 4\)"),
         (lambda: media.voigt(np.eye(3)), r"stiffness.shape=\(3, 3\)"),
+        (lambda: media.mandel(np.eye(3)), r"stiffness.shape=\(3, 3\)"),
         (lambda: media.moduli(np.eye(3)), r"stiffness.shape=\(3, 3\)"),
         (
             lambda: media.inclusion(-STIFF, SOFT, radius=0.1),
