@@ -11,6 +11,7 @@ import skfem
 import hmm_core as hmm
 from hmm_core import exact, media
 from hmm_core.compare.dns import Oscillating
+from hmm_core.media import elastic
 from hmm_core.micro.grid import Q1Grid
 
 BOUNDARIES = ("periodic", "dirichlet", "neumann")
@@ -21,9 +22,7 @@ ARRAYS = {0.2: (1.7708174, 0.7158781, 0.4926840), 0.4: (2.4737489, 0.8813315, 0.
 
 def forms(C):
     """Stiffnesses (d, d, d, d, ...) as quadratic forms (..., L, L) on strains, in Mandel's notation."""
-    d, V = len(C), media.voigt(C)
-    weight = np.sqrt([1.0] * d + [2.0] * (len(V) - d))
-    return np.moveaxis(V, (0, 1), (-2, -1)) * np.outer(weight, weight)
+    return np.moveaxis(media.mandel(C), (0, 1), (-2, -1))
 
 
 def turned(R, C):
@@ -84,6 +83,31 @@ def test_the_nearest_isotropic_stiffness_is_the_mean_over_rotations(dim):
     for direction in (media.stiffness(lam=1, mu=1, dim=dim), media.stiffness(lam=0, mu=1, dim=dim)):
         assert abs((gap * direction).sum()) < 1e-12 * (C * C).sum()  # a projection
     assert found.distance == pytest.approx(np.sqrt((gap**2).sum() / (C**2).sum()))
+
+
+@pytest.mark.parametrize("dim", (2, 3))
+def test_mandel_keeps_products_lengths_and_eigenvalues(dim):
+    """The energy of a strain, the norm of the tensor, its eigenvalues seen from anywhere; the inverse is the compliance."""
+    rng, L = np.random.default_rng(2), dim * (dim + 1) // 2
+    M = rng.standard_normal((L, L))
+    C = media.from_voigt(M @ M.T + np.eye(L))
+    strain = rng.standard_normal((dim, dim))
+    strain = strain + strain.T
+    e = np.array([strain[p] * (1 if p[0] == p[1] else np.sqrt(2)) for p in elastic.pairs(dim)])
+    form = media.mandel(C)
+    assert e @ e == pytest.approx((strain**2).sum())
+    assert e @ form @ e == pytest.approx(np.einsum("ij,ijkl,kl", strain, C, strain))
+    assert (form**2).sum() == pytest.approx((C**2).sum())
+    seen = media.mandel(turned(rotation(dim), C))
+    np.testing.assert_allclose(np.linalg.eigvalsh(seen), np.linalg.eigvalsh(form), rtol=1e-10)
+    stress = np.einsum("ijkl,kl->ij", C, strain)
+    s = np.array([stress[p] * (1 if p[0] == p[1] else np.sqrt(2)) for p in elastic.pairs(dim)])
+    np.testing.assert_allclose(np.linalg.inv(form) @ s, e)
+    both = media.mandel(np.stack([C, 2 * C], axis=-1))
+    assert both.shape == (L, L, 2)
+    np.testing.assert_allclose(both[..., 1], 2 * form)
+    isotropic = np.linalg.eigvalsh(media.mandel(media.stiffness(lam=1.0, mu=0.5, dim=dim)))
+    np.testing.assert_allclose(isotropic, [1.0] * (L - 1) + [dim + 1.0])  # 2 mu, and d lam + 2 mu once
 
 
 # -- closed forms ---------------------------------------------------------------------------------------------------------
@@ -428,6 +452,7 @@ def test_a_beam_resolved():
         (lambda: media.stiffness(1, 0.3, dim=3, plane="stress"), "plane='stress': plane stress is a state of plates"),
         (lambda: media.from_voigt(np.eye(4)), r"matrix.shape=\(4, 4\)"),
         (lambda: media.voigt(np.eye(3)), r"stiffness.shape=\(3, 3\)"),
+        (lambda: media.mandel(np.eye(3)), r"stiffness.shape=\(3, 3\)"),
         (lambda: media.moduli(np.eye(3)), r"stiffness.shape=\(3, 3\)"),
         (
             lambda: media.inclusion(-STIFF, SOFT, radius=0.1),

@@ -13,7 +13,7 @@ Every medium is found here by its name: ``media.checkerboard(1, 10)``, ``media.l
 """
 
 from hmm_core.media.crystals import polycrystal
-from hmm_core.media.elastic import Moduli, from_voigt, moduli, stiffness, voigt
+from hmm_core.media.elastic import Moduli, from_voigt, mandel, moduli, stiffness, voigt
 from hmm_core.media.functions import (
     Function,
     Medium,
@@ -68,6 +68,7 @@ __all__ = [
     "layered",
     "level_set",
     "lognormal",
+    "mandel",
     "moduli",
     "polycrystal",
     "products",

@@ -110,6 +110,19 @@ def voigt(stiffness: ArrayLike) -> Array:
     return np.array([[C[p + q] for q in pairs(len(C))] for p in pairs(len(C))])
 
 
+def mandel(stiffness: ArrayLike) -> Array:
+    r"""A stiffness (d, d, d, d, ...) as the matrix (L, L, ...) of a quadratic form on strains, in Mandel's notation.
+
+    Its rows are Voigt's, with a factor 2^(1/2) for every index of shear, so that strains (e_11, e_22, 2^(1/2) e_12) have the
+    length (e : e)^(1/2). Strain and stress have the same factors, so norm, eigenvalues and inverse are those of the tensor; in
+    Voigt's, with engineering shears 2 e_12 in strains alone, norm and eigenvalues depend on how one looks at the material.
+    Raises ValueError for other shapes. Mandel, Int. J. Solids Struct. 1, 273 (1965).
+    """
+    V = voigt(stiffness)
+    weight = np.sqrt([1.0 if i == j else 2.0 for i, j in pairs(2 if len(V) == 3 else 3)])
+    return np.multiply.outer(weight, weight).reshape(*V.shape[:2], *(1,) * (V.ndim - 2)) * V
+
+
 def from_voigt(matrix: ArrayLike) -> Array:
     """The stiffness (d, d, d, d, ...) of a matrix (3, 3, ...) or (6, 6, ...) in Voigt's notation: engineering shear strains."""
     M = np.asarray(matrix, dtype=float)

@@ -266,6 +266,24 @@ def _bed(data: Data) -> list[Row]:
     ]
 
 
+def _array(data: Data) -> list[Row]:
+    return [Row("moduli of round fibres, 40 %, against h/eps", 1.0, fit_rate(1 / data["n"], data["error_40"]), 0.15)]
+
+
+def _beam(data: Data) -> list[Row]:
+    last = float(data["gap"][-1] / (3 * data["strip"][-1]))
+    return [
+        Row("stiffness that a pulled strip loses, against eps", 1.0, fit_rate(data["eps"], data["strip"]), 0.02),
+        Row("deflection, 8 rows, over three times that", 1.0, last, 0.1),
+    ]
+
+
+def _panel(data: Data) -> list[Row]:
+    falls = np.log(data["newton"][1:5])
+    orders = np.diff(falls)[1:] / np.diff(falls)[:-1]
+    return [Row("order of Newton's method, panel that hardens", 2.0, float(orders[-1]), 0.15)]
+
+
 def _wheel(data: Data) -> list[Row]:
     return [
         Row("resolved to averaged, against eps", 1.0, fit_rate(data["eps"], data["distance"]), 0.1),
@@ -330,6 +348,9 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "10-cooling": _cooling,
     "10-permeability": _permeability,
     "10-bed": _bed,
+    "12-array": _array,
+    "12-beam": _beam,
+    "12-panel": _panel,
     "15-wheel": _wheel,
     "15-kernels": _kernels,
     "15-four-terms": _four_terms,
