@@ -161,20 +161,20 @@ PEOPLE, BUDGET = 40, 2000
 SHARE, TAU = PEOPLE / (PEOPLE + SITES - 1), float(forgetting(SITES, PEOPLE / SITES))
 
 
-@lru_cache(maxsize=4)
-def paths(rings: int = 1000, length: int = 4096) -> tuple[Array, Array]:
-    """Share of busy counters at unit times (rings, length): from the pile, and from equilibrium."""
-    rng = np.random.default_rng(3333)
-    begun = busy(piles(rings, SITES, PEOPLE), length, 1.0, rng)
-    n = run(piles(rings, SITES, PEOPLE), round(10 * TAU), rng)
-    settled = busy(n, length, 1.0, rng)
-    begun.flags.writeable = settled.flags.writeable = False
-    return begun, settled
+@lru_cache(maxsize=2)
+def paths(start: str, rings: int = 1000, length: int = 4096) -> Array:
+    """Share of busy counters at unit times (rings, length), from the "pile" or from "equilibrium"."""
+    n, rng = piles(rings, SITES, PEOPLE), np.random.default_rng(3333)
+    if start == "equilibrium":
+        n = run(n, round(10 * TAU), rng)
+    series = busy(n, length, 1.0, rng)
+    series.flags.writeable = False
+    return series
 
 
 def ensemble_data() -> Data:
     """Root mean square error of a mean for the same time in all: of BUDGET/t rings, each read once at t; of one trajectory."""
-    begun, _ = paths()
+    begun = paths("pile")
     t = np.array([4, 6, 10, 16, 25, 40, 63, 100, 158, 251, 400])
     bias, variance = begun.mean(axis=0)[t - 1] - SHARE, begun.var(axis=0, ddof=1)[t - 1]
     one = np.array([estimate(path[None, None, :BUDGET]).mean[0] for path in begun[:500]])
@@ -209,7 +209,7 @@ def long_data(runs: int = 300) -> Data:
     """Error of the mean over a time T, and the share of 95 % intervals that hold the truth: of one ring, and of ``TOGETHER`` rings
     for T/16 each; and the autocorrelation of one ring."""
     out: Data = {"T": LENGTHS.astype(float), "T_judged": JUDGED.astype(float), "tau": np.array(TAU)}
-    begun, settled = paths()
+    begun, settled = paths("pile"), paths("equilibrium")
     for name, series in (("kept", begun), ("settled", settled)):
         means = np.array([series[:, :T].mean(axis=1) for T in LENGTHS])
         out[f"error_{name}"] = np.sqrt(np.mean((means - SHARE) ** 2, axis=1))
@@ -255,9 +255,8 @@ def long_figure(data: Data) -> Any:
         rate = fit_rate(T[T >= 512], data[f"error_{name}"][T >= 512])
         left.loglog(T, data[f"error_{name}"], "o-", color=colour, label=f"{label}: slope {rate:.2f}")
         if name != "kept":
-            T = data["T_judged"]
-            right.semilogx(T, 100 * data[f"covered_{name}"], "o-", color=colour, label=f"one ring, {label}")
-            right.semilogx(T[2:], 100 * data[f"covered_many_{name}"], "s--", color=colour, label=f"16 rings, {label}")
+            right.semilogx(data["T_judged"], 100 * data[f"covered_{name}"], "o-", color=colour)
+            right.semilogx(data["T_judged"][2:], 100 * data[f"covered_many_{name}"], "s--", color=colour)
     left.set(xlabel="T, time watched", ylabel="error of the mean of g", title="How wrong is it?")
     seen = data["correlation"] > 2e-3
     middle.semilogy(data["lag"][seen], data["correlation"][seen], "o", ms=3, color=BLUE, label="one ring")
@@ -265,8 +264,10 @@ def long_figure(data: Data) -> Any:
     middle.semilogy(data["lag"], tail, color="0.4", lw=1, ls="--", label=f"exp(−t/{data['tau']:.0f})")
     middle.set(xlabel="lag", ylabel="autocorrelation of g", title="How long does it remember?", ylim=(2e-3, 1.2))
     right.axhline(95, color="black", lw=1, ls=":")
+    right.plot([], [], "o-", color="0.4", label="one ring")
+    right.plot([], [], "s--", color="0.4", label="16 rings")
     right.set(xlabel="T, of all rings together", ylabel="intervals that hold, %", title="Does it know?", ylim=(0, 102))
     left.legend(fontsize=8, loc="lower left")
     middle.legend()
-    right.legend(fontsize=7, loc="center right")
+    right.legend(loc="center left")
     return plain(figure)
