@@ -218,12 +218,12 @@ def long_data(runs: int = 300) -> Data:
     for name, n, burn_in in (("settled", run(paired(runs), round(10 * TAU), _rng(1)), 0.0), ("cut", paired(runs), None)):
         many = busy(n, LENGTHS[-1] // TOGETHER, 1.0, _rng(2)).reshape(runs, TOGETHER, -1)
         _, out[f"covered_many_{name}"] = judged(many, JUDGED[2:] // TOGETHER, burn_in)
-    centred = settled[:runs] - SHARE
-    out["lag"] = np.arange(0, 200, 4)
+    centred = settled - SHARE
+    out["lag"] = np.arange(0, 164, 4)
     products = [np.mean(centred[:, : centred.shape[1] - lag] * centred[:, lag:]) for lag in out["lag"]]
     out["correlation"] = np.array(products) / products[0]
     out["tau_sum"] = autocorrelation_time(settled[None])[0]
-    out["tau_true"] = LENGTHS[-1] * out["error_settled"][-1] ** 2 / np.mean((settled - SHARE) ** 2)
+    out["tau_true"] = LENGTHS[-1] * out["error_settled"][-1] ** 2 / np.mean(centred**2)
     return out
 
 

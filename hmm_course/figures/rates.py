@@ -78,7 +78,7 @@ def _forget(data: Data) -> list[Row]:
 
 
 def _long(data: Data) -> list[Row]:
-    late, tail = data["T"] >= 512, (data["lag"] >= 40) & (data["lag"] <= 100)
+    late, tail = data["T"] >= 512, (data["lag"] >= 40) & (data["lag"] <= 120)
     decay = float(np.polyfit(data["lag"][tail] / data["tau"], np.log(data["correlation"][tail]), 1)[0])
     return [
         Row("error of a time average, against T", -0.5, fit_rate(data["T"][late], data["error_settled"][late]), 0.05),
