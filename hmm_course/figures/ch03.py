@@ -205,7 +205,7 @@ def ensemble(data: Data) -> Any:
 LENGTHS, JUDGED, TOGETHER = 2 ** np.arange(4, 13), 4 ** np.arange(2, 7), 16
 
 
-def long_data(runs: int = 300) -> Data:
+def long_data(runs: int = 600) -> Data:
     """Error of the mean over a time T, and the share of 95 % intervals that hold the truth: of one ring, and of ``TOGETHER`` rings
     for T/16 each; and the autocorrelation of one ring."""
     out: Data = {"T": LENGTHS.astype(float), "T_judged": JUDGED.astype(float), "tau": np.array(TAU)}
@@ -215,7 +215,10 @@ def long_data(runs: int = 300) -> Data:
         out[f"error_{name}"] = np.sqrt(np.mean((means - SHARE) ** 2, axis=1))
     _, out["covered_settled"] = judged(settled[:runs, None], JUDGED, 0.0)
     out["error_cut"], out["covered_cut"] = judged(begun[:runs, None], JUDGED, None)
-    for name, n, burn_in in (("settled", run(paired(runs), round(10 * TAU), _rng(1)), 0.0), ("cut", paired(runs), None)):
+    for name, n, burn_in in (
+        ("settled", run(paired(runs), round(10 * TAU), _rng(1)), 0.0),
+        ("cut", paired(runs), None),
+    ):
         many = busy(n, LENGTHS[-1] // TOGETHER, 1.0, _rng(2)).reshape(runs, TOGETHER, -1)
         _, out[f"covered_many_{name}"] = judged(many, JUDGED[2:] // TOGETHER, burn_in)
     centred = settled - SHARE

@@ -88,7 +88,9 @@ def drawn(density: Array, R: int, rng: np.random.Generator) -> Array:
     return rng.geometric(1 / (1 + density), (R, len(density))) - 1
 
 
-def busy(n: Array, blocks: int, block: float, rng: np.random.Generator, ends: tuple[float, float] | None = None) -> Array:
+def busy(
+    n: Array, blocks: int, block: float, rng: np.random.Generator, ends: tuple[float, float] | None = None
+) -> Array:
     """Share of busy counters, the mean of g over each system, at the ends of so many blocks: (R, blocks)."""
     series = np.empty((len(n), blocks))
     for k in range(blocks):

@@ -64,7 +64,13 @@ def spread(closure: Any, elements: int = 50, steps: int = 16) -> hmm.macro.traje
     """The crowd up to ``END``."""
     doors = {"left": DOORS[0], "right": DOORS[1]}
     return hmm.solve_parabolic(
-        line(elements), closure, lambda x: crowd(x[0]), 0.0, np.linspace(0, END, steps + 1), dirichlet=doors, balance=1e-8
+        line(elements),
+        closure,
+        lambda x: crowd(x[0]),
+        0.0,
+        np.linspace(0, END, steps + 1),
+        dirichlet=doors,
+        balance=1e-8,
     )
 
 
@@ -130,7 +136,9 @@ def resolved(data: Data) -> Any:
     ):
         seen = boxes >= 100
         ax.plot(N / BOX, ring_share(N, BOX), color="black", lw=1, label="equilibrium")
-        ax.errorbar(N[seen] / BOX, busy[seen], 2 * stderr[seen], fmt="o", ms=3, color=ORANGE, lw=1, label="sorted boxes")
+        ax.errorbar(
+            N[seen] / BOX, busy[seen], 2 * stderr[seen], fmt="o", ms=3, color=ORANGE, lw=1, label="sorted boxes"
+        )
         ax.set(xlabel="people per counter of the box", title=f"{L:,} counters", xlim=(0, 3))
     axes[0].set_ylabel("busy counters, mean of g")
     axes[0].legend(loc="lower right")
@@ -239,7 +247,12 @@ def room_data(total: int = 4_000_000) -> Data:
     """Root mean square distance, in 10 macro cells, of the mean of very many rows from the macro equation, without what chance
     adds to it."""
     x, u = truth()
-    out: Data = {"sites": np.array(SHORT, float), "time": END * (np.array(SHORT) + 1.0) ** 2, "distance": [], "noise": []}
+    out: Data = {
+        "sites": np.array(SHORT, float),
+        "time": END * (np.array(SHORT) + 1.0) ** 2,
+        "distance": [],
+        "noise": [],
+    }
     for L in SHORT:
         part = 200_000 // L
         runs = [rows(L, part, seed=1000 * L + k)[-1].mean(axis=0) for k in range(total // (part * L))]

@@ -72,7 +72,9 @@ def _forget(data: Data) -> list[Row]:
     ring, crowded = data["density"] == 1, data["sites"] == 20
     return [
         Row("time to forget the pile, against L", 2.0, fit_rate(data["sites"][ring], data["fitted"][ring]), 0.15),
-        Row("time to forget, against 1 + U", 2.0, fit_rate(1 + data["density"][crowded], data["fitted"][crowded]), 0.15),
+        Row(
+            "time to forget, against 1 + U", 2.0, fit_rate(1 + data["density"][crowded], data["fitted"][crowded]), 0.15
+        ),
         Row("time to forget over its closed form", 1.0, float(np.mean(data["fitted"] / data["theory"])), 0.1),
     ]
 
