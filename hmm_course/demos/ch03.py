@@ -33,7 +33,7 @@ def _told(people: int, start: str, length: int) -> tuple[list[Estimate], int]:
 
 
 def how_long(density: float = 2.0, length: int = 256, start: str = "pile") -> Any:
-    r"""A ring of twenty counters: its share of busy counters while it is watched, its mean with a 95 % interval; forty such rings.
+    r"""A ring of twenty counters: its share of busy counters while it is watched, its mean with a 95 % interval; forty rings.
 
     Parameters
     ----------

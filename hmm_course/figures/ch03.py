@@ -20,7 +20,7 @@ def fugacity(density: Array) -> Array:
 
 
 def ring_share(people: Array, sites: int) -> Array:
-    """The same on a ring, exactly: E g = N/(N + L - 1), for all ways to distribute N people over L counters are equally likely."""
+    """The same on a ring, exactly: E g = N/(N + L - 1), for all ways to distribute N people over L counters are as likely."""
     return people / (people + sites - 1)
 
 
@@ -155,7 +155,7 @@ def forget(data: Data) -> Any:
     return plain(figure)
 
 
-# -- many short runs or a long one -----------------------------------------------------------------------------------------------
+# -- many short runs or a long one ---------------------------------------------------------------------------------------------
 
 PEOPLE, BUDGET = 40, 2000
 SHARE, TAU = PEOPLE / (PEOPLE + SITES - 1), float(forgetting(SITES, PEOPLE / SITES))
@@ -206,8 +206,8 @@ LENGTHS, JUDGED, TOGETHER = 2 ** np.arange(4, 13), 4 ** np.arange(2, 7), 16
 
 
 def long_data(runs: int = 600) -> Data:
-    """Error of the mean over a time T, and the share of 95 % intervals that hold the truth: of one ring, and of ``TOGETHER`` rings
-    for T/16 each; and the autocorrelation of one ring."""
+    """Error of the mean over a time T, and the share of 95 % intervals that hold the truth: of one ring, and of 16 rings for T/16
+    each; and the autocorrelation of one ring."""
     out: Data = {"T": LENGTHS.astype(float), "T_judged": JUDGED.astype(float), "tau": np.array(TAU)}
     begun, settled = paths("pile"), paths("equilibrium")
     for name, series in (("kept", begun), ("settled", settled)):
@@ -246,7 +246,7 @@ def judged(series: Array, lengths: Array, burn_in: float | None) -> tuple[Array,
         told = [estimate(one[None, :, :T], burn_in=burn_in) for one in series]
         ends = np.array([e.interval()[:, 0] for e in told])
         errors.append(np.sqrt(np.mean([(e.mean[0] - SHARE) ** 2 for e in told])))
-        shares.append(np.mean((ends[:, 0] <= SHARE) & (SHARE <= ends[:, 1])))
+        shares.append(np.mean((ends[:, 0] <= SHARE) & (ends[:, 1] >= SHARE)))
     return np.array(errors), np.array(shares)
 
 

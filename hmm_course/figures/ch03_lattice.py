@@ -4,9 +4,9 @@ In every tick a coin chooses the even or the odd bonds, and each of these tries 
 chance; it happens if there is somebody to move. Chosen bonds share no counter, so NumPy does them together.
 
 What does this clock change? Not the equilibrium: a try and its reverse are equally likely and join two configurations of equal
-weight, so a product measure of one fugacity stays, exactly. Not the mean currents: whatever the configuration, that through a bond
-is (g(left) - g(right))/4 a tick, with four ticks for a unit of time that of the process with p = q = 1. So in the long run between
-two reservoirs the mean of g is a line, exactly; but there the measure is a product only up to O(L^-2), for bonds that act
+weight, so a product measure of one fugacity stays, exactly. Not the mean currents: whatever the configuration, that through a
+bond is (g(left) - g(right))/4 a tick, with four ticks for a unit of time that of the process with p = q = 1. So in the long run
+between two reservoirs the mean of g is a line, exactly; but there the measure is a product only up to O(L^-2), for bonds that act
 together see each other. ``hmm.particles.ZeroRange`` draws one bond a tick and takes any g; this one takes g = 1 only.
 """
 
@@ -25,8 +25,8 @@ def run(
     """Numbers at the counters (R, L), L even, of R systems a time later, a multiple of 1/4: rings; or, with ``ends``, rows
     between reservoirs of these two fugacities.
 
-    together : one coin chooses the bonds of all systems. Twice as fast; but the systems are independent only if the coins are given,
-        and in a short time the coins of one run may drive all of them faster or slower than the mean does.
+    together : one coin chooses the bonds of all systems. Twice as fast; but they are independent only if the coins are given,
+        and in a short time the coins of one run may drive all of them faster or slower than they do in the mean.
 
     ValueError for a number of counters that is odd, and for queues that no byte holds.
     """
@@ -35,7 +35,7 @@ def run(
     if n.min() < 0 or n.max() > 255:
         raise ValueError(f"n lies in [{n.min()}, {n.max()}]; a queue must be one of 0 ... 255")
     R, half = n.shape[0], n.shape[1] // 2
-    # counter axis first, one spare counter at an end of each: even counters and the right reservoir, the left one and odd counters
+    # counter axis first, one spare place at an end of each: even counters and the right reservoir, the left one and odd counters
     even, odd = np.zeros((half + 1, R), np.uint8), np.zeros((half + 1, R), np.uint8)
     even[:-1], odd[1:] = n.T[::2], n.T[1::2]
     room = np.empty((3, half + 1, R), np.uint8)
@@ -71,7 +71,7 @@ def _jump(left: Array, right: Array, coins: Array, chosen: Array, room: Array) -
 def _draws(
     half: int, R: int, ticks: int, rng: np.random.Generator, ends: tuple[float, float] | None, together: bool
 ) -> Iterator[tuple[Array, ...]]:
-    """Tick by tick: 1 for odd bonds (R,) or (1,), a coin for each bond (half + 1, R), if the two reservoirs have somebody (R,)."""
+    """Tick by tick: 1 for odd bonds (R,) or (1,), a coin for each bond (half + 1, R), if a reservoir has somebody, twice (R,)."""
     size = (half + 1) * R
     few = max(1, AT_ONCE // size)
     for start in range(0, ticks, few):

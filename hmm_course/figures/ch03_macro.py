@@ -26,7 +26,7 @@ def crowd(x: Array) -> Array:
     return 0.5 + 1.5 * np.exp(-x / 0.05) + 2.5 * np.exp(-(((x - 0.55) / 0.07) ** 2))
 
 
-# -- the macro solver and its closures -------------------------------------------------------------------------------------------
+# -- the macro solver and its closures -----------------------------------------------------------------------------------------
 
 
 def line(elements: int = 50) -> skfem.CellBasis:
@@ -82,7 +82,7 @@ def truth() -> tuple[Array, Array]:
     return x[order], found[-1].u[order]
 
 
-# -- ten thousand counters ---------------------------------------------------------------------------------------------------------
+# -- ten thousand counters -----------------------------------------------------------------------------------------------------
 
 CELLS, TOTAL = 25, 40_000  # macro cells; counters of all rows together
 
@@ -146,7 +146,7 @@ def resolved(data: Data) -> Any:
 
 
 def crowd_data(table: hmm.TableClosure | None = None, run: Any = None) -> Data:
-    """The crowd at ``END``: exact law, HMM with a ``table`` and its ``run``, a law that does not follow U, ten thousand counters."""
+    """The crowd at ``END``: exact law, HMM with a ``table`` and its ``run``, a law frozen at its mean, ten thousand counters."""
     table = table or asked()
     run = run or spread(table)
     order = np.argsort(run.basis.doflocs[0])
@@ -185,7 +185,7 @@ def crowd_figure(data: Data) -> Any:
     return figure
 
 
-# -- in the long run -----------------------------------------------------------------------------------------------------------------
+# -- in the long run -----------------------------------------------------------------------------------------------------------
 
 
 def stationary(x: Array) -> Array:
@@ -208,7 +208,7 @@ def settled_rows(sites: int = 50, count: int = 400, moments: int = 15) -> tuple[
 
 
 def stationary_data(elements: int = 12) -> Data:
-    """Between the doors in the long run: closed form; HMM, every element asking its own rings, without a table; rows of counters."""
+    """Between the doors in the long run: HMM, every element asking its own rings, without a table; and rows of counters."""
     watched = hmm.TrajectoryClosure(pair(0.1), np.random.default_rng(2), budget=100.0, replicas=16)
     basis, doors = line(elements), {"left": DOORS[0], "right": DOORS[1]}
     found = hmm.solve_elliptic(basis, watched, 0.0, dirichlet=doors, initial=lambda x: 2 - 1.5 * x[0])
@@ -238,7 +238,7 @@ def stationary_figure(data: Data) -> Any:
     return figure
 
 
-# -- no room between the scales ------------------------------------------------------------------------------------------------------
+# -- no room between the scales ------------------------------------------------------------------------------------------------
 
 SHORT, PLACES = (10, 20, 40, 80), 10
 
