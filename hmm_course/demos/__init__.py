@@ -6,6 +6,7 @@ One module per chapter; every demo is importable from here.
 from hmm_course.demos.ch00 import sampling_line
 from hmm_course.demos.ch01 import dialogue
 from hmm_course.demos.ch02 import scale_slider
+from hmm_course.demos.ch03 import how_long
 from hmm_course.demos.ch04 import cell_under_load, graded_cell
 from hmm_course.demos.ch05 import sample_and_edge
 from hmm_course.demos.ch06 import error_budget
@@ -23,6 +24,7 @@ __all__ = [
     "fast_wheel",
     "filter_row",
     "graded_cell",
+    "how_long",
     "pulled_fibres",
     "sample_and_edge",
     "sampling_line",

@@ -68,6 +68,26 @@ def _rve(data: Data) -> list[Row]:
     ]
 
 
+def _forget(data: Data) -> list[Row]:
+    ring, crowded = data["density"] == 1, data["sites"] == 20
+    return [
+        Row("time to forget the pile, against L", 2.0, fit_rate(data["sites"][ring], data["fitted"][ring]), 0.15),
+        Row(
+            "time to forget, against 1 + U", 2.0, fit_rate(1 + data["density"][crowded], data["fitted"][crowded]), 0.15
+        ),
+        Row("time to forget over its closed form", 1.0, float(np.mean(data["fitted"] / data["theory"])), 0.1),
+    ]
+
+
+def _long(data: Data) -> list[Row]:
+    late, tail = data["T"] >= 512, (data["lag"] >= 40) & (data["lag"] <= 120)
+    decay = float(np.polyfit(data["lag"][tail] / data["tau"], np.log(data["correlation"][tail]), 1)[0])
+    return [
+        Row("error of a time average, against T", -0.5, fit_rate(data["T"][late], data["error_settled"][late]), 0.05),
+        Row("log of the autocorrelation's tail, in tau", -1.0, decay, 0.2),
+    ]
+
+
 def _convergence(data: Data) -> list[Row]:
     rows = []
     for element, order in (("P1", 1), ("P2", 2)):
@@ -326,6 +346,8 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "02-affine": _affine,
     "02-limit": _limit,
     "02-rve": _rve,
+    "03-forget": _forget,
+    "03-long": _long,
     "04-convergence": _convergence,
     "04-energy": _energy,
     "04-floor": _floor,
