@@ -114,16 +114,18 @@ def couette(polymer: Polymer, cells: int, end: float, speed: float = 1.0) -> tup
     return dt * np.arange(len(path)), np.array(path)
 
 
-def oldroyd(y: Array, t: Array, modes: int = 400) -> Array:
+def oldroyd(y: Array, t: Array, modes: int = 400, relaxation: float = 1.0) -> Array:
     """v (T, Y) of the Oldroyd-B fluid, exactly: y plus sines, each of which obeys two linear equations with its stress.
 
-    v = y + sum a_n sin n pi y, tau = eta_p (1 - e^(-t)) + sum b_n cos n pi y;
-    a' = -eta_s k^2 a - k b, b' = eta_p k a - b, k = n pi, a_n(0) = 2 (-1)^n/k, b_n(0) = 0.
+    v = y + sum a_n sin n pi y, tau = eta_p (1 - e^(-t/lambda)) + sum b_n cos n pi y;
+    a' = -eta_s k^2 a - k b, lambda b' = eta_p k a - b, k = n pi, a_n(0) = 2 (-1)^n/k, b_n(0) = 0.
     """
     v = np.broadcast_to(y, (len(t), len(y))).copy()
     for n in range(1, modes + 1):
         k = n * np.pi
-        rates, vectors = np.linalg.eig(np.array([[-SOLVENT * k * k, -k], [POLYMER * k, -1]], dtype=complex))
+        rates, vectors = np.linalg.eig(
+            np.array([[-SOLVENT * k * k, -k], [POLYMER * k / relaxation, -1 / relaxation]], dtype=complex)
+        )
         start = np.linalg.solve(vectors, np.array([2 * (-1) ** n / k, 0]))
         a = (vectors[0] * start * np.exp(rates * t[:, None])).sum(axis=1).real
         v += a[:, None] * np.sin(k * y)
