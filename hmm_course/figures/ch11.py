@@ -102,6 +102,8 @@ def flux(data: Data) -> Any:
         xscale="log",
         yscale="log",
     )
+    right.set_xticks(data["sites"], [f"{L}" for L in data["sites"]])
+    right.set_yticks([0.005, 0.01, 0.02, 0.05], ["0.005", "0.01", "0.02", "0.05"])
     right.legend()
     return plain(figure)
 
@@ -234,6 +236,8 @@ def promise(data: Data) -> Any:
         ("jackknife", GREEN, "jackknife over the rings"),
     ):
         right.plot(data["x"], np.sqrt((data[name] ** 2).mean(axis=0)), color=colour, label=label)
-    right.set(xlabel="x", ylabel="error of ρ, root mean square", title="What a road knows of its error")
+    right.set(
+        xlabel="x", ylabel="error of ρ, root mean square", title="What a road knows of its error", ylim=(-0.001, 0.027)
+    )
     right.legend(loc="upper right", fontsize=8)
     return figure

@@ -119,5 +119,6 @@ def waves(data: Data) -> Any:
     right.loglog(data["eps"], data["leading"], marker="o", color=ORANGE, label="leading order, t = ε⁻²")
     right.loglog(data["eps"], data["early"], marker="s", color=GREEN, label="leading order, t = 1")
     right.set(xlabel="ε", ylabel="distance to the resolved bar", title="Ever finer layers", ylim=(0.02, 12))
+    right.set_xticks(data["eps"], [f"1/{1 / e:.0f}" for e in data["eps"]])
     right.legend(loc="upper left", fontsize=7)
     return plain(figure)
