@@ -1,4 +1,4 @@
-"""What chapter 11 judges by: the dissolving queue, the Oldroyd-B fluid between plates, infinitely many dumbbells, Godunov's road."""
+"""What chapter 11 judges by: the dissolving queue, the Oldroyd-B fluid, infinitely many dumbbells, the road of the demo."""
 
 import numpy as np
 import pytest
