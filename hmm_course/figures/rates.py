@@ -304,6 +304,29 @@ def _panel(data: Data) -> list[Row]:
     return [Row("order of Newton's method, panel that hardens", 2.0, float(orders[-1]), 0.15)]
 
 
+def _ring(data: Data) -> list[Row]:
+    return [
+        Row("flux in excess of an endless road, against L - 1", -1.0, fit_rate(data["sites"] - 1, data["excess"]), 0.1)
+    ]
+
+
+def _couette(data: Data) -> list[Row]:
+    return [
+        Row(
+            "couette flow, infinitely many dumbbells, against the step", 1.0, fit_rate(data["dt"], data["macro"]), 0.05
+        ),
+        Row("couette flow, scatter of v against dumbbells", -0.5, fit_rate(data["count"], data["own"]), 0.08),
+    ]
+
+
+def _waves(data: Data) -> list[Row]:
+    return [
+        Row("homogenized wave, t = 1, against eps", 1.0, fit_rate(data["eps"], data["early"]), 0.25),
+        Row("homogenized wave, t = eps^-2, against eps", 0.0, fit_rate(data["eps"], data["leading"]), 0.15),
+        Row("corrected wave, t = eps^-2, against eps", 1.0, fit_rate(data["eps"], data["corrected"]), 0.25),
+    ]
+
+
 def _wheel(data: Data) -> list[Row]:
     return [
         Row("resolved to averaged, against eps", 1.0, fit_rate(data["eps"], data["distance"]), 0.1),
@@ -373,6 +396,9 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "12-array": _array,
     "12-beam": _beam,
     "12-panel": _panel,
+    "11-flux": _ring,
+    "11-couette": _couette,
+    "11-waves": _waves,
     "15-wheel": _wheel,
     "15-kernels": _kernels,
     "15-four-terms": _four_terms,
