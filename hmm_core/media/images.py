@@ -7,7 +7,7 @@ picture is centred at y = 0, so that [[a, b], [d, c]] is ``checkerboard4(a, b, c
 A cell with n elements per period resolves every pixel if pixels are whole numbers of elements: for a square picture of N
 pixels that is one period, n = N, 2N, 3N, ...
 
-``from_image`` makes the medium, ``voxelised`` one of another medium; its ``fractions``, ``two_point`` and ``correlation_length``
+``from_image`` makes the medium, ``voxelised`` one of another medium (``grey``: interfaces between the pixels); its ``fractions``, ``two_point`` and ``correlation_length``
 describe the picture.
 """
 
@@ -147,6 +147,15 @@ def from_image(
     ImportError
         A file was named, and imageio is not installed.
     """
+    pixels = pixels_of(image)
+    labels, phases = np.unique(pixels, return_inverse=True)
+    phases = along_axes(phases.reshape(pixels.shape))
+    table = _table(values, labels, pixels.ndim)
+    return _frozen(phases, labels, table, spacing_of(spacing, pixels.shape))
+
+
+def pixels_of(image: ArrayLike | str | Path) -> Array:
+    """The pixels of an array or a file, [row, column] or [page, row, column]; ValueError for what is no picture."""
     pixels = _read(image) if isinstance(image, str | Path) else np.asarray(image)
     require(pixels.dtype.kind in "buif", "image", pixels.dtype, "must hold real numbers: labels or grey levels")
     allowed = "must have two or three axes: [row, column], or [page, row, column] of a stack"
@@ -157,11 +166,12 @@ def from_image(
         raise ValueError(
             f"image holds {pixels[tuple(where)]} at {where} ({broken.sum()} such pixels): mask or fill them first"
         )
-    labels, phases = np.unique(pixels, return_inverse=True)
-    phases = phases.reshape(pixels.shape)
-    phases = phases[::-1].T if pixels.ndim == 2 else phases[:, ::-1].transpose(2, 1, 0)
-    table = _table(values, labels, pixels.ndim)
-    return _frozen(phases, labels, table, _spacing(spacing, pixels.shape))
+    return pixels
+
+
+def along_axes(pixels: Array) -> Array:
+    """A picture as it is seen, with axes along y_1, ..., y_d."""
+    return pixels[::-1].T if pixels.ndim == 2 else pixels[:, ::-1].transpose(2, 1, 0)
 
 
 def voxelised(medium: Callable, pixels: int, size: float = 1.0) -> ImageMedium:
@@ -191,7 +201,8 @@ def _frozen(phases: Array, labels: Array, table: Array, spacing: float) -> Image
     return ImageMedium(phases, labels, table, spacing)
 
 
-def _spacing(spacing: Any, shape: tuple[int, ...]) -> float:
+def spacing_of(spacing: Any, shape: tuple[int, ...]) -> float:
+    """Side of a pixel in periods, checked; by default that of a square picture that is one period."""
     if spacing is None:
         if len(set(shape)) > 1:
             colours = ": are these colours? Make labels of them" if shape[-1] in (3, 4) else ""

@@ -10,6 +10,7 @@ from hmm_course.demos.ch04 import cell_under_load, graded_cell
 from hmm_course.demos.ch05 import sample_and_edge
 from hmm_course.demos.ch06 import error_budget
 from hmm_course.demos.ch10 import cooling_plate, filter_row
+from hmm_course.demos.ch13 import threshold_slider
 from hmm_course.demos.ch15 import fast_wheel
 from hmm_course.demos.sliders import explore
 
@@ -25,4 +26,5 @@ __all__ = [
     "sample_and_edge",
     "sampling_line",
     "scale_slider",
+    "threshold_slider",
 ]
