@@ -7,8 +7,8 @@ picture is centred at y = 0, so that [[a, b], [d, c]] is ``checkerboard4(a, b, c
 A cell with n elements per period resolves every pixel if pixels are whole numbers of elements: for a square picture of N
 pixels that is one period, n = N, 2N, 3N, ...
 
-``from_image`` makes the medium, ``voxelised`` one of another medium (``grey``: interfaces between the pixels); its ``fractions``, ``two_point`` and ``correlation_length``
-describe the picture.
+``from_image`` makes the medium, ``voxelised`` one of another medium; its ``fractions``, ``two_point`` and ``correlation_length``
+describe the picture. Interfaces that run between the pixels are in ``grey``.
 """
 
 import hashlib

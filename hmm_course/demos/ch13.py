@@ -56,9 +56,17 @@ def threshold_slider(level: float = LEVEL, contrast: float = 10.0) -> Any:
     hashin = exact.hashin_shtrikman_bounds(1.0, contrast, share)
     right.fill_between(LEVELS, *hashin, color=BLUE, alpha=0.25, label="Hashin–Shtrikman")
     right.plot(LEVELS, conductivity, color=BLUE, label="this picture")
-    right.plot((level, level), (low, high), color=ORANGE, lw=4, solid_capstyle="butt", label="certified")
-    right.plot(level, (low + high) / 2, "o", color=ORANGE, ms=5)
-    right.set(xlabel="threshold", ylabel="conductivity", yscale="log", ylim=(0.95, 1.1 * contrast), xlim=(80, 175))
+    middle_of = (low + high) / 2
+    right.errorbar(
+        level, middle_of, high - middle_of, fmt="none", color=ORANGE, lw=3, capsize=7, capthick=2, label="certified"
+    )
+    right.set(
+        xlabel="threshold",
+        ylabel="conductivity",
+        yscale="log",
+        ylim=(0.8 * wiener.min(), 1.6 * wiener.max()),
+        xlim=(80, 175),
+    )
     right.set_title(f"certified: {low:.2f} to {high:.2f}")
-    right.legend(loc="lower left" if contrast > 30 else "upper right", ncols=2, fontsize=8)
+    right.legend(loc="upper right", ncols=2, fontsize=8)
     return figure

@@ -123,8 +123,13 @@ def polycrystal(data: Data) -> Any:
     curve = np.linspace(2.2, np.sqrt(10), 50)
     right.plot(curve, 10 / curve, color="0.3", lw=1.3, label="$\\lambda_1\\lambda_2=k_1k_2$")
     right.plot(np.sqrt(10), np.sqrt(10), "*", color=ORANGE, ms=14, label="infinitely many grains")
-    right.set(xlabel="smaller eigenvalue $\\lambda_1$", ylabel="larger eigenvalue $\\lambda_2$", title="Their tensors")
-    right.legend()
+    right.set(
+        xlabel="smaller eigenvalue $\\lambda_1$",
+        ylabel="larger eigenvalue $\\lambda_2$",
+        title="Their tensors",
+        ylim=(2.6, 4.8),
+    )
+    right.legend(loc="lower left", fontsize=8)
     return figure
 
 
