@@ -8,13 +8,14 @@ A cell with n elements per period resolves every pixel if pixels are whole numbe
 pixels that is one period, n = N, 2N, 3N, ...
 
 ``from_image`` makes the medium, ``voxelised`` one of another medium; its ``fractions``, ``two_point`` and ``correlation_length``
-describe the picture. Interfaces that run between the pixels are in ``grey``.
+describe the picture, and ``windows`` cuts it. Interfaces that run between the pixels are in ``grey``.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,8 @@ class ImageMedium(Medium):
         table = table / np.abs(table).max()
         covariance = 0.0
         for entry in table:
-            if np.ptp(entry) > 0:
-                a = entry[self.phases]
+            a = entry[self.phases]
+            if np.ptp(a) > 0:
                 covariance = covariance + _correlation(a - a.mean())
         if np.ndim(covariance) == 0:
             return 0.0
@@ -90,6 +91,26 @@ class ImageMedium(Medium):
         if below == 0:
             return self.spacing * min(self.phases.shape) / 2
         return self.spacing * float(below - (np.exp(-1) - profile[below]) / (profile[below - 1] - profile[below]))
+
+    def windows(self, count: int) -> "list[ImageMedium]":
+        """The picture cut into count^d equal windows, each a medium of its own, centred at y = 0, with pixels as large as before.
+
+        How their tensors scatter says how sure one picture is: that of the whole scatters like a mean of count^d independent
+        windows, as long as these are several correlation lengths wide.
+        """
+        sides = [n // count if isinstance(count, Integral) and count >= 1 else 0 for n in self.phases.shape]
+        fits = all(side >= 1 and side * count == n for side, n in zip(sides, self.phases.shape, strict=True))
+        require(fits, "count", count, f"must divide the numbers of pixels along the sides, {self.phases.shape}")
+        corners = product(*(range(0, n, side) for n, side in zip(self.phases.shape, sides, strict=True)))
+        return [
+            _frozen(
+                self.phases[tuple(slice(k, k + side) for k, side in zip(corner, sides, strict=True))],
+                self.labels,
+                self.table,
+                self.spacing,
+            )
+            for corner in corners
+        ]
 
     def constant_between(self, edges: Array) -> bool:
         """Whether the boxes between these equidistant coordinates, the same along every axis, each lie in one pixel."""

@@ -29,8 +29,8 @@ def micrograph(name: str) -> Array:
 
 
 def phases(bright: Array, spacing: float | None = None) -> Any:
-    """The medium of a picture of True (GOOD) and False (POOR); windows may show one phase alone."""
-    return media.from_image(bright, {bool(k): PHASES[bool(k)] for k in np.unique(bright)}, spacing)
+    """The medium of a picture of True (GOOD) and False (POOR)."""
+    return media.from_image(bright, PHASES, spacing)
 
 
 def mean_conductivity(tensors: Array) -> Array:
@@ -210,16 +210,10 @@ def disk(data: Data) -> Any:
 # -- how much of the picture is enough ---------------------------------------------------------------------------------------
 
 
-def cut(bright: Array, side: int) -> list[Array]:
-    """The picture in square windows of so many pixels."""
-    rows, columns = (count // side for count in bright.shape)
-    return [bright[i * side : (i + 1) * side, j * side : (j + 1) * side] for i in range(rows) for j in range(columns)]
-
-
-def window_tensors(bright: Array, side: int, tol: float = 1e-4) -> Array:
-    """Tensors (2, 2, m) of all windows of a picture, each continued periodically."""
-    cell = hmm.CellProblem(n=side, tol=tol)
-    return np.moveaxis([cell.effective_tensor(phases(window)) for window in cut(bright, side)], 0, -1)
+def window_tensors(picture: media.ImageMedium, count: int, tol: float = 1e-4) -> Array:
+    """Tensors (2, 2, count^2) of the windows of a picture that is one period, each continued periodically."""
+    cell = hmm.CellProblem(n=len(picture.phases), size=1 / count, tol=tol)
+    return np.stack([cell.effective_tensor(window) for window in picture.windows(count)], axis=-1)
 
 
 def half_width(samples: Array, confidence: float = 0.95) -> float:
@@ -229,25 +223,26 @@ def half_width(samples: Array, confidence: float = 0.95) -> float:
 
 
 @lru_cache(maxsize=1)
-def _other_pictures(count: int, pixels: int, side: int) -> tuple[Array, ...]:
+def _other_pictures(number: int, pixels: int, count: int) -> tuple[Array, ...]:
     """Of other pictures of the same alloy: conductivity, error bar by windows, and by counting pixels as samples."""
     line = (np.arange(pixels) + 0.5 - pixels / 2) / ALLOY
     y = np.array(np.meshgrid(line, line)).reshape(2, -1)
-    whole, windows, naive = np.empty((3, count))
+    whole, windows, naive = np.empty((3, number))
     first = media.gaussian_phases(POOR, GOOD, length=1.0, rng=1)
-    for k in range(count):
+    for k in range(number):
         bright = (first.realisation(k)(None, y) > 5).reshape(pixels, pixels)
-        whole[k] = mean_conductivity(window_tensors(bright, pixels))[0]
-        windows[k] = half_width(mean_conductivity(window_tensors(bright, side)))
+        picture = phases(bright)
+        whole[k] = mean_conductivity(window_tensors(picture, 1))[0]
+        windows[k] = half_width(mean_conductivity(window_tensors(picture, count)))
         naive[k] = half_width(np.where(bright, GOOD, POOR).ravel())
     return whole, windows, naive
 
 
-def windows_data(count: int = 60, pixels: int = 128, side: int = 32) -> Data:
+def windows_data(number: int = 60, pixels: int = 128, count: int = 4) -> Data:
     """Conductivity of the windows of the alloy, of three sizes; sixty smaller pictures and their error bars."""
-    bright = micrograph("alloy") > LEVEL
-    whole, windows, naive = _other_pictures(count, pixels, side)
-    found = {f"window_{w}": mean_conductivity(window_tensors(bright, w)) for w in (16, 32, 64)}
+    alloy = phases(micrograph("alloy") > LEVEL)
+    whole, windows, naive = _other_pictures(number, pixels, count)
+    found = {f"window_{w}": mean_conductivity(window_tensors(alloy, 256 // w)) for w in (16, 32, 64)}
     return found | {"whole": whole, "by_windows": windows, "by_pixels": naive}
 
 
