@@ -67,6 +67,11 @@ def threshold_slider(level: float = LEVEL, contrast: float = 10.0) -> Any:
         ylim=(0.8 * wiener.min(), 1.6 * wiener.max()),
         xlim=(80, 175),
     )
+    ticks = [
+        t for t in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if right.get_ylim()[0] <= t <= right.get_ylim()[1]
+    ]
+    right.set_yticks(ticks, ticks)
+    right.set_yticks([], minor=True)
     right.set_title(f"certified: {low:.2f} to {high:.2f}")
     right.legend(loc="upper right", ncols=2, fontsize=8)
     return figure
