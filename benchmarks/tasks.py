@@ -69,6 +69,7 @@ def tasks(quick: bool = False) -> dict[str, Task]:
         result |= {f"cell3d-{name}-{n}": one_cell(3, n, name) for name in ("smooth", "sphere")}
     for dim, sides in ((2, (64,) if quick else (512,)), (3, (8,) if quick else (32,))):
         result |= {f"image{dim}d-{n}": image(dim, n) for n in sides}
+    result |= {"image3d-128": large_image(16 if quick else 128)}
     result |= {"certify": certified(32 if quick else 256)}
     for dim, n, contrast in ((2, 32, 10), (3, 6, 10)) if quick else ((2, 128, 10), (2, 128, 100), (3, 32, 10)):
         result |= {f"elastic{dim}d-{contrast}-{n}": elastic_cell(dim, n, contrast)}
@@ -348,6 +349,15 @@ def image(dim: int, n: int) -> Task:
         },
         solver_error=_against(lambda: _converged(problems.blobs(dim, n), None, dim=dim, n=n)),
         note="One element per pixel.",
+    )
+
+
+def large_image(n: int) -> Task:
+    return Task(
+        f"A picture of {n}³ pixels, contrast 100",
+        {"hmm_core": Contender(partial(_picture, 3, n, 1e-4), ours=True, limit=30.0)},
+        note="One element per pixel. Peers were not measured at this size.",
+        compare=False,
     )
 
 

@@ -114,6 +114,34 @@ def test_correlation_length_of_tiles():
     assert fine.extent == (96.0, 96.0) and 0 < fine.correlation_length < 3
 
 
+@pytest.mark.parametrize("shape, count", [((8, 8), 2), ((6, 12), 3), ((4, 4, 4), 2)])
+def test_windows_are_pieces_of_the_picture(shape, count):
+    rng = np.random.default_rng(9)
+    medium = media.from_image(rng.integers(0, 3, shape), (1, 2, 5), spacing=0.25)
+    windows = medium.windows(count)
+    assert len(windows) == count ** len(shape)
+    for corner, window in zip(np.ndindex(*(count,) * len(shape)), windows, strict=True):
+        assert window.extent == tuple(size / count for size in medium.extent)
+        sides = np.array(window.phases.shape)
+        index = np.array([*np.ndindex(*sides)]).T
+        y = 0.25 * (index + 0.5 - sides[:, None] / 2)  # of the window; in the picture it lies at
+        there = 0.25 * (index + 0.5 + (np.array(corner) * sides - np.array(medium.phases.shape) / 2)[:, None])
+        np.testing.assert_array_equal(window(None, y), medium(None, there))
+    assert sum(np.array([*w.fractions.values()]) for w in windows) == pytest.approx(
+        len(windows) * np.array([*medium.fractions.values()])
+    )
+
+
+def test_a_window_may_show_one_phase_alone():
+    medium = media.from_image(np.kron([[0, 1], [1, 1]], np.ones((4, 4), dtype=int)), (1.0, 10.0))
+    cell = hmm.CellProblem(n=8, size=0.5)
+    values = [cell.effective_tensor(window)[0, 0] for window in medium.windows(2)]
+    np.testing.assert_allclose(values, [10, 1, 10, 10], rtol=1e-9)  # y_2 runs up
+    for count in (3, 0, 2.0, 16):
+        with pytest.raises(ValueError, match="count="):
+            medium.windows(count)
+
+
 # -- cells of pictures ----------------------------------------------------------------------------------------------------
 
 

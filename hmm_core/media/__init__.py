@@ -5,7 +5,7 @@ r"""Media: oscillating coefficients a(x, y), x the slow variable, y = x/eps the 
     random      tiles and disks that chance places; gaussian: phases and permeabilities from a Gaussian field
     elastic     stiffnesses from moduli and moduli from stiffnesses: phases of elastic media; checks: what is allowed
     crystals    grains that chance turns
-    images      pictures of microstructures, pixel by pixel
+    images      pictures of microstructures, pixel by pixel; grey: with interfaces between the pixels
     laws        nonlinear flux laws j(x, y, u, xi) with their derivatives
     exact       closed forms and bounds to compare with
 
@@ -34,6 +34,7 @@ from hmm_core.media.functions import (
     sine_product,
 )
 from hmm_core.media.gaussian import GaussianMedium, gaussian_phases, lognormal
+from hmm_core.media.grey import from_grey
 from hmm_core.media.images import ImageMedium, from_image, voxelised
 from hmm_core.media.profiles import Affine, Diagonal, Profile, Sine, Steps, cosine
 from hmm_core.media.random import RandomMedium, TiledMedium, random_checkerboard, random_disks
@@ -57,6 +58,7 @@ __all__ = [
     "checkerboard4",
     "constant",
     "cosine",
+    "from_grey",
     "from_image",
     "from_voigt",
     "function",

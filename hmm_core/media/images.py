@@ -8,13 +8,14 @@ A cell with n elements per period resolves every pixel if pixels are whole numbe
 pixels that is one period, n = N, 2N, 3N, ...
 
 ``from_image`` makes the medium, ``voxelised`` one of another medium; its ``fractions``, ``two_point`` and ``correlation_length``
-describe the picture.
+describe the picture, and ``windows`` cuts it. Interfaces that run between the pixels are in ``grey``.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,8 @@ class ImageMedium(Medium):
         table = table / np.abs(table).max()
         covariance = 0.0
         for entry in table:
-            if np.ptp(entry) > 0:
-                a = entry[self.phases]
+            a = entry[self.phases]
+            if np.ptp(a) > 0:
                 covariance = covariance + _correlation(a - a.mean())
         if np.ndim(covariance) == 0:
             return 0.0
@@ -90,6 +91,26 @@ class ImageMedium(Medium):
         if below == 0:
             return self.spacing * min(self.phases.shape) / 2
         return self.spacing * float(below - (np.exp(-1) - profile[below]) / (profile[below - 1] - profile[below]))
+
+    def windows(self, count: int) -> "list[ImageMedium]":
+        """The picture cut into count^d equal windows, each a medium of its own, centred at y = 0, with pixels as large as before.
+
+        How their tensors scatter says how sure one picture is: that of the whole scatters like a mean of count^d independent
+        windows, as long as these are several correlation lengths wide.
+        """
+        sides = [n // count if isinstance(count, Integral) and count >= 1 else 0 for n in self.phases.shape]
+        fits = all(side >= 1 and side * count == n for side, n in zip(sides, self.phases.shape, strict=True))
+        require(fits, "count", count, f"must divide the numbers of pixels along the sides, {self.phases.shape}")
+        corners = product(*(range(0, n, side) for n, side in zip(self.phases.shape, sides, strict=True)))
+        return [
+            _frozen(
+                self.phases[tuple(slice(k, k + side) for k, side in zip(corner, sides, strict=True))],
+                self.labels,
+                self.table,
+                self.spacing,
+            )
+            for corner in corners
+        ]
 
     def constant_between(self, edges: Array) -> bool:
         """Whether the boxes between these equidistant coordinates, the same along every axis, each lie in one pixel."""
@@ -147,6 +168,15 @@ def from_image(
     ImportError
         A file was named, and imageio is not installed.
     """
+    pixels = pixels_of(image)
+    labels, phases = np.unique(pixels, return_inverse=True)
+    phases = along_axes(phases.reshape(pixels.shape))
+    table = _table(values, labels, pixels.ndim)
+    return _frozen(phases, labels, table, spacing_of(spacing, pixels.shape))
+
+
+def pixels_of(image: ArrayLike | str | Path) -> Array:
+    """The pixels of an array or a file, [row, column] or [page, row, column]; ValueError for what is no picture."""
     pixels = _read(image) if isinstance(image, str | Path) else np.asarray(image)
     require(pixels.dtype.kind in "buif", "image", pixels.dtype, "must hold real numbers: labels or grey levels")
     allowed = "must have two or three axes: [row, column], or [page, row, column] of a stack"
@@ -157,11 +187,12 @@ def from_image(
         raise ValueError(
             f"image holds {pixels[tuple(where)]} at {where} ({broken.sum()} such pixels): mask or fill them first"
         )
-    labels, phases = np.unique(pixels, return_inverse=True)
-    phases = phases.reshape(pixels.shape)
-    phases = phases[::-1].T if pixels.ndim == 2 else phases[:, ::-1].transpose(2, 1, 0)
-    table = _table(values, labels, pixels.ndim)
-    return _frozen(phases, labels, table, _spacing(spacing, pixels.shape))
+    return pixels
+
+
+def along_axes(pixels: Array) -> Array:
+    """A picture as it is seen, with axes along y_1, ..., y_d."""
+    return pixels[::-1].T if pixels.ndim == 2 else pixels[:, ::-1].transpose(2, 1, 0)
 
 
 def voxelised(medium: Callable, pixels: int, size: float = 1.0) -> ImageMedium:
@@ -191,7 +222,8 @@ def _frozen(phases: Array, labels: Array, table: Array, spacing: float) -> Image
     return ImageMedium(phases, labels, table, spacing)
 
 
-def _spacing(spacing: Any, shape: tuple[int, ...]) -> float:
+def spacing_of(spacing: Any, shape: tuple[int, ...]) -> float:
+    """Side of a pixel in periods, checked; by default that of a square picture that is one period."""
     if spacing is None:
         if len(set(shape)) > 1:
             colours = ": are these colours? Make labels of them" if shape[-1] in (3, 4) else ""

@@ -13,6 +13,7 @@ from hmm_course.demos.ch06 import error_budget
 from hmm_course.demos.ch10 import cooling_plate, filter_row
 from hmm_course.demos.ch11 import two_densities
 from hmm_course.demos.ch12 import pulled_fibres
+from hmm_course.demos.ch13 import threshold_slider
 from hmm_course.demos.ch15 import fast_wheel
 from hmm_course.demos.sliders import explore
 
@@ -30,5 +31,6 @@ __all__ = [
     "sample_and_edge",
     "sampling_line",
     "scale_slider",
+    "threshold_slider",
     "two_densities",
 ]

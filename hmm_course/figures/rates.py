@@ -14,6 +14,8 @@ from hmm_course.figures.ch05 import middle, slope_between
 from hmm_course.figures.ch05_window import local_slopes
 from hmm_course.figures.ch06_terms import curves
 from hmm_course.figures.ch10 import narrow
+from hmm_course.figures.ch13 import corner_rate
+from hmm_course.figures.ch13_random import CORNERS, EDGES, determinants, threshold
 
 
 class Row(NamedTuple):
@@ -327,6 +329,27 @@ def _waves(data: Data) -> list[Row]:
     ]
 
 
+def _certified(data: Data) -> list[Row]:
+    gap = fit_rate(data["n"][-3:], data["gap"][-3:])
+    return [Row("certified interval of a checkerboard, n >= 32, against n", -corner_rate(10.0), gap, 0.04)]
+
+
+def _staircase(data: Data) -> list[Row]:
+    return [Row("thresholded disk, worst of three grids, against n", -1.0, fit_rate(data["n"], data["threshold"]), 0.2)]
+
+
+def _percolation(data: Data) -> list[Row]:
+    return [
+        Row(f"tiles span across {name} from this share on", known, threshold(data["p"], data[name][1]), 0.01)
+        for name, known in (("edges", EDGES), ("corners", CORNERS))
+    ]
+
+
+def _polycrystal(data: Data) -> list[Row]:
+    excess = determinants(data).mean(axis=1) - 10
+    return [Row("determinant of a polycrystal less k_1 k_2, against n", -1.0, fit_rate(data["n"], excess), 0.1)]
+
+
 def _wheel(data: Data) -> list[Row]:
     return [
         Row("resolved to averaged, against eps", 1.0, fit_rate(data["eps"], data["distance"]), 0.1),
@@ -393,12 +416,16 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "10-cooling": _cooling,
     "10-permeability": _permeability,
     "10-bed": _bed,
-    "12-array": _array,
-    "12-beam": _beam,
-    "12-panel": _panel,
     "11-flux": _ring,
     "11-couette": _couette,
     "11-waves": _waves,
+    "12-array": _array,
+    "12-beam": _beam,
+    "12-panel": _panel,
+    "13-bounds": _certified,
+    "13-disk": _staircase,
+    "13-percolation": _percolation,
+    "13-polycrystal": _polycrystal,
     "15-wheel": _wheel,
     "15-kernels": _kernels,
     "15-four-terms": _four_terms,
