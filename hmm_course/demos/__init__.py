@@ -11,7 +11,7 @@ from hmm_course.demos.ch05 import sample_and_edge
 from hmm_course.demos.ch06 import error_budget
 from hmm_course.demos.ch10 import cooling_plate, filter_row
 from hmm_course.demos.ch15 import fast_wheel
-from hmm_course.demos.sliders import explore
+from hmm_course.demos.sliders import explore, sweeps
 
 __all__ = [
     "cell_under_load",
@@ -25,4 +25,5 @@ __all__ = [
     "sample_and_edge",
     "sampling_line",
     "scale_slider",
+    "sweeps",
 ]
