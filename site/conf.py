@@ -1,12 +1,12 @@
-"""How Sphinx makes the site; ``tools/site.py`` gathers what it is made of and calls it."""
+"""How Sphinx makes the site; ``tools/website.py`` gathers what it is made of and calls it."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from docstrings import to_rst  # noqa: E402
+from docstrings import to_rst
 
-import hmm_core  # noqa: E402
+import hmm_core
 
 project = "The Heterogeneous Multiscale Method"
 author = "The HMM course authors"
@@ -25,8 +25,11 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
+highlight_language = "none"  # of formulas in docstrings; notebooks say what they are
+html_context = {"default_mode": "auto"}
 html_theme = "pydata_sphinx_theme"
 html_title = project
+html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
 html_js_files = ["frames.js"]
 html_copy_source = html_show_sourcelink = False

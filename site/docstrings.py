@@ -6,6 +6,7 @@ becomes one, and below it every line at the margin starts an entry. All else is 
 
 import re
 
+
 def to_rst(lines: list[str]) -> None:
     """Rewrite a docstring's lines in place."""
     text = "\n".join(lines).strip("\n")

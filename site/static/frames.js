@@ -1,5 +1,9 @@
 // A demo without Python: one control at a time, and the pictures that were made beforehand.
 document.addEventListener("DOMContentLoaded", () => {
+  // The theme's folded lists have a sign and no words.
+  document.querySelectorAll("summary").forEach((sign) => {
+    if (!sign.textContent.trim()) sign.setAttribute("aria-label", "show or hide what is below");
+  });
   document.querySelectorAll(".frames").forEach((box, number) => {
     const sweeps = JSON.parse(box.dataset.sweeps);
     const picture = box.querySelector("img");

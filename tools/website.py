@@ -1,4 +1,4 @@
-"""The course as a web site that works offline: python tools/site.py [--out FOLDER] writes build/site/html.
+"""The course as a web site that works offline: python tools/website.py [--out FOLDER] writes build/site/html.
 
 Chapters and solutions are shown as they are committed, nothing is run again. Around them: exercises, theory beside
 measurement, benchmarks, a reference from the docstrings, a bibliography. Sliders become pictures to step through, made by the
@@ -121,8 +121,8 @@ def reproduction() -> str:
     lines = [
         "# Theory beside measurement",
         "",
-        "Every rate that theory gives and a figure of the course measures, from the data that the repository holds. `make reproduce` computes the",
-        "data anew, compares them with these, and draws all figures as PDF and PNG.",
+        "Every rate that theory gives and a figure of the course measures, from the data that the repository holds.",
+        "`make reproduce` computes the data anew, compares them with these, and draws all figures as PDF and PNG.",
         "",
         "| figure | quantity | expected | from | measured | tolerance |",
         "|---|---|--:|---|--:|--:|",
@@ -193,12 +193,14 @@ def reference() -> Iterator[tuple[str, str]]:
 
 def entry(place: str, name: str) -> list[str]:
     thing = getattr(hmm_core, name) if place == "hmm_core" else getattr(getattr(hmm_core, place.split(".")[1]), name)
-    kind = "autoexception" if isinstance(thing, type) and issubclass(thing, Exception) else "autoclass" if isinstance(thing, type) else "autofunction"
+    kind = "autofunction"
+    if isinstance(thing, type):
+        kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
     members = ["   :members:"] if kind == "autoclass" else []
     return [f".. {kind}:: {place}.{name}", *members, ""]
 
 
-# -- putting it together ----------------------------------------------------------------------------------------------------------
+# -- putting it together ----------------------------------------------------------------------------------------------------
 
 
 def gather(source: Path, frames: Path) -> None:
@@ -219,7 +221,8 @@ def gather(source: Path, frames: Path) -> None:
             nbformat.write(notebook, source / name)
     text = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8").replace("(../solutions)", "(../solutions.md)")
     listed = "\n".join(path.stem for path in sorted((ROOT / "exercises").glob("*.ipynb")))
-    (source / "exercises" / "README.md").write_text(f"{text}\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n", encoding="utf-8")
+    listed = f"```{{toctree}}\n:hidden:\n\n{listed}\n../solutions\n```\n"
+    (source / "exercises" / "README.md").write_text(f"{text}\n{listed}", encoding="utf-8")
     pages = {"reproduction.md": reproduction(), "benchmarks.md": benchmarks(), "bibliography.md": bibliography(cited)}
     for file, text in (pages | dict(reference())).items():
         (source / file).parent.mkdir(exist_ok=True)
@@ -236,7 +239,9 @@ def mathjax(into: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
             raise Unfit("make site needs npm, which brings MathJax")
-        subprocess.run([npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True)
+        subprocess.run(
+            [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True
+        )
     whole_of_it = home / "node_modules" / "mathjax" / "es5"
     for part in MATHJAX:
         (into / part).parent.mkdir(parents=True, exist_ok=True)
@@ -287,7 +292,9 @@ def astray(folder: Path) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=BUILD / "html", help="folder of the pages (default: build/site/html)")
+    parser.add_argument(
+        "--out", type=Path, default=BUILD / "html", help="folder of the pages (default: build/site/html)"
+    )
     options = parser.parse_args(arguments)
     source, out = BUILD / "source", options.out.resolve()
     try:
