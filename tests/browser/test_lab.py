@@ -36,10 +36,10 @@ def test_a_chapter_runs_and_its_sliders_move(page, address, path):
 
 def test_an_exercise_says_what_is_wrong_and_what_is_right(page, address):
     """The first task of the first exercise, answered in the browser: with its solution, and with a mistake."""
-    work = ROOT / "exercises" / ".browser-work.ipynb"
+    work = ROOT / "build" / "browser-work.ipynb"
     shutil.copy(ROOT / EXERCISE, work)
     try:
-        open_notebook(page, address, f"exercises/{work.name}")
+        open_notebook(page, address, f"build/{work.name}")
         solution = json.loads((ROOT / EXERCISE.replace("exercises", "solutions")).read_text(encoding="utf-8"))["cells"]
         kinds = [cell.get("metadata", {}).get("nbgrader", {}) for cell in solution]
         task = next(k for k, kind in enumerate(kinds) if kind.get("solution") and not kind.get("grade"))
