@@ -15,12 +15,13 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test site test-browser torture reproduce lint bench figures notebooks exercises lock clean
+.PHONY: help lab test site lite test-browser torture reproduce lint bench figures notebooks exercises lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (GRADING=yes: with nbgrader's buttons; LAB_ARGS=... are passed on)"
 	@echo "make test       lint, every test, every notebook against its reference outputs"
 	@echo "make site       the course as a web site that works offline, in build/site/html (needs npm)"
+	@echo "make lite       the course for a browser alone (JupyterLite), in build/lite/site"
 	@echo "make test-browser  the site and JupyterLab in a real browser (needs Chromium and ChromeDriver)"
 	@echo "make reproduce  rebuild every figure and its data into build/, theory beside measurement"
 	@echo "make torture    ten thousand cell problems against a dense solve in sixty digits (half an hour)"
@@ -58,7 +59,10 @@ test: lint
 site: $(READY)
 	$(BIN)/python tools/website.py
 
-test-browser: site
+lite: $(READY)
+	$(BIN)/python tools/lite.py
+
+test-browser: site lite
 	$(BIN)/python -m pytest --numprocesses auto --quiet tests/browser
 
 torture: $(READY)

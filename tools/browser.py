@@ -25,6 +25,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "build" / "site" / "html"  # where `make site` puts it
+LITE = ROOT / "build" / "lite" / "site"  # and `make lite`
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["headless", "disable-gpu", "disable-quic", "no-first-run", "no-proxy-server", "disable-background-networking"]
 FLAGS += ["disable-component-update", "disable-sync", "window-size=1400,1000"]
