@@ -17,7 +17,7 @@ import lite  # noqa: E402
 THERE = {"numpy", "scipy", "matplotlib", "sympy", "tqdm", "skfem", "ipywidgets", "IPython", "hmm_core", "hmm_course"}
 NOTEBOOKS = [path for folder in ("notebooks", "exercises") for path in sorted((ROOT / folder).glob("*.ipynb"))]
 SOURCES = sorted(path for package in ("hmm_core", "hmm_course") for path in (ROOT / package).rglob("*.py"))
-NOT_AT_IMPORT = {"pyamg", "meshio", "imageio"}  # where they are used, they are asked for
+NOT_AT_IMPORT = {"pyamg", "meshio", "imageio", "distributed", "cloudpickle"}  # where they are used, they are asked for
 
 
 def imported(tree: ast.AST) -> set[str]:

@@ -55,7 +55,7 @@ def test_an_exercise_says_what_is_wrong_and_what_is_right(page, address):
             said = f"lab.notebook().content.widgets[{check}].model.sharedModel.outputs"
             until(page, f"{said}.length > 0 && lab.idle()", "the check answers")
             words = json.dumps(ask(page, said), ensure_ascii=False)
-            assert ("eps is missing" in words) == ("Error" in words) == (not verdict), words
+            assert ("eps is missing" in words) == ('"error"' in words) == (not verdict), words
             page.execute_script(f"lab.notebook().content.widgets[{check}].model.sharedModel.setOutputs([])")
     finally:
         work.unlink()

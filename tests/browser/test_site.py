@@ -12,6 +12,7 @@ SERIOUS = """axe.run(document, {resultTypes: ['violations']}).then(found => foun
 
 def opened(page, address: str) -> list[str]:
     """Open a page, wait for its formulas; what it complained about."""
+    page.get("about:blank")  # what the last page still says is its own
     page.get_log("browser")
     page.get(address)
     until(page, "document.readyState === 'complete'", "the page loads", 30)
