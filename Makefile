@@ -15,11 +15,14 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test torture reproduce lint bench figures notebooks exercises lock clean
+.PHONY: help lab test site lite test-browser torture reproduce lint bench figures notebooks exercises lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (GRADING=yes: with nbgrader's buttons; LAB_ARGS=... are passed on)"
 	@echo "make test       lint, every test, every notebook against its reference outputs"
+	@echo "make site       the course as a web site that works offline, in build/site/html (needs npm)"
+	@echo "make lite       the course for a browser alone (JupyterLite), in build/lite/site"
+	@echo "make test-browser  the site and JupyterLab in a real browser (needs Chromium and ChromeDriver)"
 	@echo "make reproduce  rebuild every figure and its data into build/, theory beside measurement"
 	@echo "make torture    ten thousand cell problems against a dense solve in sixty digits (half an hour)"
 	@echo "make bench      time the library against what one would use instead (minutes)"
@@ -51,7 +54,16 @@ lint: $(READY)
 
 # One run for all, so that no core waits for the other between two: notebooks, which are long, first, then tests one by one.
 test: lint
-	$(BIN)/python -m pytest --numprocesses auto --quiet $(NBVAL) $(NOTEBOOKS) tests
+	$(BIN)/python -m pytest --numprocesses auto --quiet $(NBVAL) $(NOTEBOOKS) tests --ignore tests/browser
+
+site: $(READY)
+	$(BIN)/python tools/website.py
+
+lite: $(READY)
+	$(BIN)/python tools/lite.py
+
+test-browser: site lite
+	$(BIN)/python -m pytest --numprocesses auto --quiet tests/browser
 
 torture: $(READY)
 	$(BIN)/python tools/torture.py --cases 10000
@@ -74,7 +86,7 @@ exercises: $(READY)
 
 lock: $(READY)
 	@$(INSTALL) uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra lab \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra lab --extra site \
 	  --no-annotate --no-header --output-file requirements.lock pyproject.toml
 
 clean:

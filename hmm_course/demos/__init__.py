@@ -15,7 +15,7 @@ from hmm_course.demos.ch11 import two_densities
 from hmm_course.demos.ch12 import pulled_fibres
 from hmm_course.demos.ch13 import threshold_slider
 from hmm_course.demos.ch15 import fast_wheel
-from hmm_course.demos.sliders import explore
+from hmm_course.demos.sliders import explore, sweeps
 
 __all__ = [
     "cell_under_load",
@@ -31,6 +31,7 @@ __all__ = [
     "sample_and_edge",
     "sampling_line",
     "scale_slider",
+    "sweeps",
     "threshold_slider",
     "two_densities",
 ]

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from html import escape
 from inspect import getdoc, signature
@@ -47,6 +48,67 @@ def explore(demo: Callable[..., Any], **controls: tuple[str, Any]) -> interactiv
             control.readout_format = f".{len(f'{control.step:g}'.partition('.')[2])}f"
     moved.children = *inputs, picture, messages
     return moved
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One control of a demo and what it shows at some of its values, all others where they start.
+
+    label, values (words beside the control), start (which of them the demo starts from), pictures (WebP, one a value)
+    """
+
+    label: str
+    values: list[str]
+    start: int
+    pictures: list[bytes]
+
+
+def sweeps(demo: Callable[..., Any], steps: int = 7, **controls: tuple[str, Any]) -> list[Sweep]:
+    """What ``explore`` would show, for a page without Python: every control in turn at up to about ``steps`` values.
+
+    RuntimeError that names the parameters at which the demo fails.
+    """
+    moved = interactive(demo, **{name: choices for name, (_, choices) in controls.items()})
+    inputs = dict(zip(signature(demo).parameters, moved.children, strict=False))
+    start, found = {name: control.value for name, control in inputs.items()}, []
+    for name, control in inputs.items():
+        values = _some(control, steps)
+        pictures = [_picture(demo, start | {name: value}) for value in values]
+        found.append(
+            Sweep(controls[name][0], [_words(value) for value in values], values.index(control.value), pictures)
+        )
+    return found
+
+
+def _some(control: Any, steps: int) -> list[Any]:
+    """Values of a control, evenly spread over its range, the one where it stands among them."""
+    if hasattr(control, "options"):
+        return list(control.options)
+    if isinstance(control.value, bool):
+        return [False, True]
+    count = round((control.max - control.min) / control.step)
+    marks = {round(k) for k in np.linspace(0, count, min(steps, count + 1))}
+    values = {float(f"{control.min + k * control.step:.10g}") for k in marks}
+    return sorted({type(control.value)(value) for value in values} | {control.value})
+
+
+def _words(value: Any) -> str:
+    return (
+        {True: "yes", False: "no"}[value]
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _picture(demo: Callable[..., Any], values: dict[str, Any]) -> bytes:
+    file = BytesIO()
+    try:
+        demo(**values).savefig(file, format="webp", dpi=90, pil_kwargs={"quality": 80, "method": 6})
+    except Exception as error:
+        raise RuntimeError(f"{demo.__name__} fails at {values}: {error!r}") from error
+    return file.getvalue()
 
 
 class Frame:

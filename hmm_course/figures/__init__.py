@@ -118,8 +118,12 @@ def load(name: str) -> tuple[Callable[..., Data], Callable[..., Any]]:
 
 
 def committed(name: str) -> Data:
-    """The data of a figure as the repository holds them, for studies too long for a chapter; ``make reproduce`` computes them."""
-    with np.load(Path(__file__).parents[2] / "tests" / "reference" / f"{name}.npz") as data:
+    """The data of a figure as the repository holds them, for studies too long for a chapter; ``make reproduce`` computes them.
+
+    They lie in tests/reference of the checkout, or beside the folder of the notebook where the package is installed elsewhere.
+    """
+    places = [root / "tests" / "reference" / f"{name}.npz" for root in (Path(__file__).parents[2], Path.cwd().parent)]
+    with np.load(next((file for file in places if file.exists()), places[0])) as data:
         return dict(data)
 
 

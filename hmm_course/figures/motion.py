@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from html import escape
 from io import BytesIO
 from typing import Any
 
@@ -35,7 +36,8 @@ def movie(run: Trajectory, frames: int = 24, label: str = "U", seconds: float = 
     def draw(k: int) -> None:
         show(times[k], fields[k])
 
-    return _html(figure, draw, frames, seconds)
+    about = f"{label}, moving from t = {times[0]:.3g} to {times[-1]:.3g}"
+    return _html(figure, draw, frames, seconds, about)
 
 
 def still(run: Trajectory, t: float, label: str = "U", **style: Any) -> Any:
@@ -86,7 +88,19 @@ def _stage(
     return figure, show
 
 
-def _html(figure: Any, draw: Callable[[int], None], frames: int, seconds: float) -> str:
+SIGNS = {"minus": "−", "fast-backward": "⏮", "step-backward": "◂◂", "play fa-flip-horizontal": "◂", "pause": "❚❚"}
+SIGNS |= {"play": "▸", "step-forward": "▸▸", "fast-forward": "⏭", "plus": "+"}
+
+
+def _offline(html: str, about: str) -> str:
+    """Signs on the buttons instead of an icon font, which would have to be fetched; words for those who hear the page."""
+    html = re.sub(r"<link[^>]*>", "", html)
+    html = html.replace("<img id=", f'<img alt="{escape(about)}" id=', 1)
+    html = html.replace('type="range"', 'type="range" aria-label="picture"', 1)
+    return re.sub(r'<i class="fa fa-([^"]+)"></i>', lambda found: SIGNS[found[1]], html)
+
+
+def _html(figure: Any, draw: Callable[[int], None], frames: int, seconds: float, about: str) -> str:
     """The sharpest that fits, with names in it that follow from what it shows: the same run gives the same HTML."""
     with plt.style.context(STYLE), mpl.rc_context({"animation.embed_limit": 50.0, "savefig.bbox": "standard"}):
         for dpi in SHARPNESS:
@@ -100,6 +114,7 @@ def _html(figure: Any, draw: Callable[[int], None], frames: int, seconds: float)
             html = FuncAnimation(figure, draw, frames=frames, init_func=lambda: None).to_jshtml(frames / seconds)
             if len(html) < LARGEST:
                 name = re.search(r"_anim_img([0-9a-f]{32})", html)[1]
+                html = _offline(html, about)
                 plain = html.replace(name, "")
                 return html.replace(name, hashlib.blake2b(plain.encode(), digest_size=16).hexdigest())
     raise ValueError(f"{frames} frames take {len(html) / 1e6:.2f} MB at {dpi} dots per inch; show fewer")
