@@ -334,43 +334,41 @@ def cost(data: Data) -> Any:
 # -- the map of the course ------------------------------------------------------------------------------------------
 
 # chapter: (title, column, row, chapters that it needs)
-CHAPTERS = {
-    "00": ("Start here", 0.0, 2.0, ()),
-    "01": ("The macro–micro\ndialogue", 1.0, 2.0, ("00",)),
-    "02": ("Scale\nseparation", 2.0, 0.0, ("01",)),
-    "03": ("Statistical\nmechanics", 2.0, 4.0, ("01",)),
-    "04": ("The algorithmic\nloop", 2.0, 2.0, ("01",)),
-    "05": ("Boundary\nconditions", 3.0, 0.0, ("02", "04")),
-    "06": ("Error\nanalysis", 4.0, 0.0, ("05",)),
-    "10": ("Heat and\nporous flow", 3.0, 1.0, ("04",)),
-    "11": ("Balance laws,\nfluids, waves", 3.0, 3.0, ("03", "04")),
-    "12": ("Solid\nmechanics", 3.0, 2.0, ("04",)),
-    "13": ("Materials\nscience", 4.0, 1.0, ("05",)),
-    "14": ("Computational\nbiology", 4.0, 4.0, ("15",)),
-    "15": ("Scales\nin time", 3.0, 4.0, ("01",)),
-    "16": ("HMM among\nits relatives", 5.0, 0.0, ("06",)),
+CHAPTERS = {  # title, place, what it needs
+    "00": ("Start here", 0, 2.5, ()),
+    "01": ("The macro–micro\ndialogue", 1, 2.5, ("00",)),
+    "02": ("Scale\nseparation", 2, 0.5, ("01",)),
+    "03": ("Statistical\nmechanics", 3, 0, ("02",)),
+    "04": ("The algorithmic\nloop", 2, 3, ("01",)),
+    "05": ("Boundary\nconditions", 3, 1, ("02", "04")),
+    "06": ("Error\nanalysis", 4, 0, ("05",)),
+    "10": ("Heat and\nporous flow", 3, 3, ("04",)),
+    "11": ("Balance laws,\nfluids, waves", 3, 4, ("04",)),
+    "12": ("Solid\nmechanics", 4, 1, ("05",)),
+    "13": ("Materials\nscience", 3, 2, ("02", "04")),
+    "14": ("Computational\nbiology", 3, 5, ("04",)),
+    "15": ("Scales\nin time", 2, 5, ("01",)),
+    "16": ("HMM among\nits relatives", 4, 2, ("05",)),
 }
-READY = ("00", "01", "02", "04", "05", "06", "10", "15")
 
 
 def course_map_data() -> Data:
-    """Boxes of the map: numbers, titles, places (2, C), whether written, and pairs (2, E): the first is needed by the second."""
+    """Boxes of the map: numbers, titles, places (2, C), and pairs (2, E): the first is needed by the second."""
     numbers = list(CHAPTERS)
     edges = [(numbers.index(need), k) for k, c in enumerate(CHAPTERS.values()) for need in c[3]]
     return {
         "numbers": np.array(numbers),
         "titles": np.array([c[0] for c in CHAPTERS.values()]),
-        "places": np.array([c[1:3] for c in CHAPTERS.values()]).T,
-        "ready": np.array([number in READY for number in numbers]),
+        "places": np.array([c[1:3] for c in CHAPTERS.values()], dtype=float).T,
         "edges": np.array(edges).T,
     }
 
 
 def course_map(data: Data) -> Any:
-    figure, ax = canvas(figsize=(10, 5.2))
+    figure, ax = canvas(figsize=(9.5, 7))
     width, height, wide, tall = 1.32, 0.74, 1.72, 1.1
     places = data["places"] * [[wide], [-tall]]
-    for number, title, (x, y), ready in zip(data["numbers"], data["titles"], places.T, data["ready"], strict=True):
+    for number, title, (x, y) in zip(data["numbers"], data["titles"], places.T, strict=True):
         colour = GREEN if number == "00" else BLUE if number < "10" else ORANGE
         ax.add_patch(
             FancyBboxPatch(
@@ -378,14 +376,13 @@ def course_map(data: Data) -> Any:
                 width,
                 height,
                 boxstyle="round,pad=0,rounding_size=0.1",
-                facecolor=colour if ready else "white",
+                facecolor=colour,
                 edgecolor=colour,
-                ls="-" if ready else "--",
                 lw=1.6,
                 zorder=2,
             )
         )
-        words = {"color": "white" if ready else "0.25", "ha": "center", "va": "center", "zorder": 3}
+        words = {"color": "white", "ha": "center", "va": "center", "zorder": 3}
         ax.text(x, y + 0.22, number, fontsize=9, fontweight="bold", **words)
         ax.text(x, y - 0.11, title, fontsize=8.5, **words)
     for need, by in data["edges"].T:
@@ -404,18 +401,6 @@ def course_map(data: Data) -> Any:
             )
         )
     right, bottom = places[0].max(), places[1].min()
-    for row, (label, style) in enumerate((("ready", "-"), ("in preparation", "--"))):
-        ax.add_patch(
-            Rectangle(
-                (right - 0.62, bottom + 0.3 - 0.5 * row),
-                0.36,
-                0.26,
-                facecolor="0.45" if style == "-" else "white",
-                edgecolor="0.45",
-                ls=style,
-            )
-        )
-        ax.text(right - 0.16, bottom + 0.43 - 0.5 * row, label, va="center", fontsize=9)
     ax.set(xlim=(-0.75, right + 0.85), ylim=(bottom - 0.5, places[1].max() + 0.5), aspect="equal")
     ax.axis("off")
     return figure
