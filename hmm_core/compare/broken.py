@@ -1,4 +1,4 @@
-r"""Fields on the fine grids of coarse rectangles, which may jump from one coarse element to the next: values, gradients, norms."""
+r"""Fields on the fine grids of coarse rectangles, which may jump from one element to the next: values, gradients, norms."""
 
 import math
 from collections.abc import Callable
@@ -135,8 +135,8 @@ class BrokenField:
     ) -> float:
         r"""Norm of exact - u, element by element (a "broken" norm: jumps do not count), by 3 x 3 points in every fine cell.
 
-        Norms and arguments as in ``Solution.error``: "L2", "H1-semi", "H1", "energy" with ``tensor``; ``exact`` is a function with
-        its ``gradient``, or whatever has ``at`` and ``gradient_at``.
+        Norms and arguments as in ``Solution.error``: "L2", "H1-semi", "H1", "energy" with ``tensor``; ``exact`` is a function
+        with its ``gradient``, or whatever has ``at`` and ``gradient_at``.
         """
         if norm not in NORMS:
             raise ValueError(f"norm={norm!r} is not one of {', '.join(map(repr, NORMS))}")
@@ -193,7 +193,7 @@ def hats(n: int | tuple[int, int]) -> Array:
 
 
 def element_matrices(a: Array, h: Array) -> Array:
-    """Q1 matrices (K, cells, 4, 4) of coefficients (K, 1 or 4, cells * 4) at 2 x 2 Gauss points, as ``Lattice.points`` orders them."""
+    """Q1 matrices (K, cells, 4, 4) of coefficients (K, 1 or 4, cells * 4) at the 2 x 2 Gauss points of ``Lattice.points``."""
     s = np.stack(np.meshgrid(TWO[0], TWO[0], indexing="ij")).reshape(2, -1)
     slopes = np.stack([g for _, _, g in _bilinear(s)], axis=1) / h[:, None, None]  # (2, 4, G)
     weight = h.prod() / 4

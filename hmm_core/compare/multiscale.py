@@ -36,7 +36,7 @@ class MsFEMBasis:
     stiffness     (E, 4, 4)  of the coarse elements: row i is tested with function i
     formulation   what a test function is
     unknowns      of all local problems together, once for each of the three functions that have to be solved for
-    micro_solves  how many local problems; samples: how often the coefficient was evaluated
+    micro_solves  how many local problems, of three right-hand sides each; samples: how often the coefficient was evaluated
     """
 
     lattice: Lattice
@@ -106,7 +106,7 @@ def msfem_basis(
     oversampling : width of the layer around an element that its patch has in addition, in elements; cut off at the boundary
         of the domain, where the linear guess is the truth of u = 0. 0: the element itself.
     formulation : "galerkin" tests with the multiscale functions; "petrov-galerkin" with bilinear ones, so that what enters is the
-        averaged flux (Hou, Wu, Zhang 2004, doi:10.4310/CMS.2004.v2.n2.a3). Without oversampling the two matrices are equal:
+        averaged flux (Hou, Wu, Zhang, Commun. Math. Sci. 2, 2004). Without oversampling the two matrices are equal:
         a multiscale function differs from the bilinear one by a function that vanishes on the edges.
     domain : ((left, right), (bottom, top)).
 
@@ -116,9 +116,9 @@ def msfem_basis(
     Raises TypeError or ValueError for arguments outside these sets, fine elements larger than eps/2, a medium that is
     not positive or made for another eps, and a patch whose functions cannot be told apart at the corners of its element.
     """
-    counts = (elements, elements) if isinstance(elements, Integral) else tuple(elements)
+    counts = tuple(elements) if isinstance(elements, tuple | list) else (elements, elements)
     _refuse(counts, n, oversampling, formulation, domain)
-    refuse_scale(a, eps)
+    refuse_scale(a, 0.0 if eps is None else eps)
     lattice = Lattice(counts, int(n), tuple((float(low), float(high)) for low, high in domain))
     if max(lattice.h) > eps / 2:
         raise ValueError(f"n={n}: fine elements of {max(lattice.h):.3g} cannot resolve eps={eps!r}; at most eps/2 can")
@@ -137,7 +137,7 @@ def msfem_basis(
         stiffness[mine] = _energies(own.reshape(len(mine), -1, 4, 4), phi[mine], formulation)
         unknowns += 3 * len(mine) * (shape[0] - 1) * (shape[1] - 1)
         samples += values.shape[-1] * len(mine)
-    return MsFEMBasis(lattice, phi, stiffness, formulation, unknowns, 3 * lattice.elements, samples)
+    return MsFEMBasis(lattice, phi, stiffness, formulation, unknowns, lattice.elements, samples)
 
 
 def msfem_plane(
