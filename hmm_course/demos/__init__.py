@@ -11,6 +11,7 @@ from hmm_course.demos.ch05 import sample_and_edge
 from hmm_course.demos.ch06 import error_budget
 from hmm_course.demos.ch10 import cooling_plate, filter_row
 from hmm_course.demos.ch15 import fast_wheel
+from hmm_course.demos.ch16 import relatives
 from hmm_course.demos.sliders import explore
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "fast_wheel",
     "filter_row",
     "graded_cell",
+    "relatives",
     "sample_and_edge",
     "sampling_line",
     "scale_slider",

@@ -270,17 +270,20 @@ def substitute(m: float) -> float:
     return m * np.log2(max(m, 2))
 
 
-def record(N: int, errors: Array, equations: int, micro: tuple[int, float, int], seen: int, rounds: int) -> list[float]:
+def record(
+    N: int, errors: Array, equations: int, micro: tuple[int, float, int], seen: int, rounds: int, keeps: str = "all"
+) -> list[float]:
     """One row of a table (COLUMNS): what a method reached with N squares per side, and what it paid.
 
     ``equations`` of the macro system; ``micro``: how many local problems, of how many unknowns, with how many right-hand sides;
-    ``seen``: evaluations of the coefficient; ``rounds``: how often the macro system was made. "setup" is what another source of
-    a linear problem does not have to pay again.
+    ``seen``: evaluations of the coefficient; ``rounds``: how often the macro system was made. What it ``keeps`` for the next
+    source, "all" of it, the "law" or "nothing", is "setup"; the rest is "per_source".
     """
     count, size, sides = micro
-    setup = count * (factor(size) + sides * substitute(size)) + rounds * factor(equations)
-    each = rounds * substitute(equations)
-    return [N, *errors, equations + count * sides * size, count, seen, setup + each, setup, each]
+    local = count * (factor(size) + sides * substitute(size))
+    parts = [local, rounds * factor(equations), rounds * substitute(equations)]
+    setup = sum(parts[: {"all": 2, "law": 1, "nothing": 0}[keeps]])
+    return [N, *errors, equations + count * sides * size, count, seen, sum(parts), setup, sum(parts) - setup]
 
 
 def study(case: Case, budgets: tuple[int, ...] = BUDGETS) -> dict[str, Array]:
@@ -288,29 +291,31 @@ def study(case: Case, budgets: tuple[int, ...] = BUDGETS) -> dict[str, Array]:
     judge, M, n = Judge(case), case.M, round(case.size * case.n)
     rows: dict[str, list] = {method: [] for method in METHODS}
     law, cells, unknowns = homogenized(case)
+    keeps = "nothing" if case.nonlinear else "all"
     for N in budgets:
         equations = (N - 1) ** 2
         plain = hmm.solve_elliptic(squares(N), law, case.source, tol=1e-5)
         errors, rounds = judge.errors(refined(nodal(plain), M)), len(plain.history) - 1
-        rows["homogenization"].append(record(N, errors, equations, (cells, unknowns, 2), 4 * cells * unknowns, rounds))
+        cost = equations, (cells, unknowns, 2), 4 * cells * unknowns, rounds, "law" if case.nonlinear else "all"
+        rows["homogenization"].append(record(N, errors, *cost))
 
         asked = hmm_solution(case, N)
         rounds = len(asked.history) - 1
         count = 4 * N * N * rounds  # equal samples are asked for all the same
         for method, field in (("HMM", refined(nodal(asked), M)), ("HMM + reconstruction", rebuilt(asked, case))):
-            cost = record(N, judge.errors(field), equations, (count, n * n, 2), 4 * count * n * n, rounds)
+            cost = record(N, judge.errors(field), equations, (count, n * n, 2), 4 * count * n * n, rounds, keeps)
             rows[method].append(cost)
 
         for method, layer in (("MsFEM", 0.0), ("MsFEM oversampled", LAYER)):
             found, rounds = multiscale(case, N, layer)
             count, errors = found.basis.micro_solves, judge.errors(broken(found))
             local = count * rounds, found.basis.unknowns / (3 * count), 3
-            rows[method].append(record(N, errors, equations, local, found.basis.samples * rounds, rounds))
+            rows[method].append(record(N, errors, equations, local, found.basis.samples * rounds, rounds, keeps))
     for m in (8, 16, 32, 64, 128, 256):
         if 2 / case.eps <= m <= M:
-            found, rounds = direct(case, m)
+            found, rounds = direct(case, m) if m < M or case.nonlinear else (judge.solution, 1)
             errors = judge.errors(refined(nodal(found), M)) if m < M else np.zeros(2)
-            rows["DNS"].append(record(m, errors, (m - 1) ** 2, (0, 1, 0), 4 * m * m * rounds, rounds))
+            rows["DNS"].append(record(m, errors, (m - 1) ** 2, (0, 1, 0), 4 * m * m * rounds, rounds, keeps))
     return {method: np.array(table, dtype=float) for method, table in rows.items()}
 
 
