@@ -84,6 +84,7 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "16-resonance": ("ch16", "resonance_data", "resonance"),
     "16-limit": ("ch16", "limit_data", "limit"),
     "16-study": ("ch16", "study_data", "study_figure"),
+    "16-losses": ("ch16", "losses_data", "losses"),
     "16-sources": ("ch16", "sources_data", "sources"),
 }
 
