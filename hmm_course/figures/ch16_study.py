@@ -311,11 +311,11 @@ def study(case: Case, budgets: tuple[int, ...] = BUDGETS) -> dict[str, Array]:
             count, errors = found.basis.micro_solves, judge.errors(broken(found))
             local = count * rounds, found.basis.unknowns / (3 * count), 3
             rows[method].append(record(N, errors, equations, local, found.basis.samples * rounds, rounds, keeps))
-    for m in (8, 16, 32, 64, 128, 256):
-        if 2 / case.eps <= m <= M:
-            found, rounds = direct(case, m) if m < M or case.nonlinear else (judge.solution, 1)
-            errors = judge.errors(refined(nodal(found), M)) if m < M else np.zeros(2)
-            rows["DNS"].append(record(m, errors, (m - 1) ** 2, (0, 1, 0), 4 * m * m * rounds, rounds, keeps))
+    sizes = [m for m in (8, 16, 32, 64, 128, 256) if 2 / case.eps <= m <= M]
+    for m in sizes if len(budgets) == len(BUDGETS) else sizes[: len(budgets)]:
+        found, rounds = direct(case, m) if m < M or case.nonlinear else (judge.solution, 1)
+        errors = judge.errors(refined(nodal(found), M)) if m < M else np.zeros(2)
+        rows["DNS"].append(record(m, errors, (m - 1) ** 2, (0, 1, 0), 4 * m * m * rounds, rounds, keeps))
     return {method: np.array(table, dtype=float) for method, table in rows.items()}
 
 
