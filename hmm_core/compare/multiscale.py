@@ -108,6 +108,7 @@ def msfem_basis(
     formulation : "galerkin" tests with the multiscale functions; "petrov-galerkin" with bilinear ones, so that what enters is the
         averaged flux (Hou, Wu, Zhang, Commun. Math. Sci. 2, 2004). Without oversampling the two matrices are equal:
         a multiscale function differs from the bilinear one by a function that vanishes on the edges.
+        With it they differ; Galerkin's functions then jump as test functions too, and it does not keep every linear field.
     domain : ((left, right), (bottom, top)).
 
     The local problems are solved by Q1 elements with 2 x 2 Gauss points on the fine grid, like ``resolve`` on a mesh of
