@@ -50,6 +50,8 @@ _HOME = {
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",
     "macro_basis": "macro.space",
+    "msfem_basis": "compare.multiscale",
+    "msfem_plane": "compare.multiscale",
     "permeability_curve": "micro.family",
     "plan": "analysis.planner",
     "solve_averaged": "macro.averaging",

@@ -12,7 +12,7 @@ from hmm_course.figures.rates import RATES
 REFERENCE = Path(__file__).with_name("reference")
 # More than 15 s in full: here for its first sizes only, arrays cut to match; ``make reproduce`` computes all of them.
 LONG = {"03-resolved": (100, 1000), "05-long-resonance": (2, 3), "05-window-end": (4, 6), "06-one-problem": 1}
-LONG |= {"11-promise": 3}
+LONG |= {"11-promise": 3, "16-study": (4,)}
 
 
 @pytest.mark.parametrize("name", sorted(figures.FIGURES))

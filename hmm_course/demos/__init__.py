@@ -15,6 +15,7 @@ from hmm_course.demos.ch11 import two_densities
 from hmm_course.demos.ch12 import pulled_fibres
 from hmm_course.demos.ch13 import threshold_slider
 from hmm_course.demos.ch15 import fast_wheel
+from hmm_course.demos.ch16 import relatives
 from hmm_course.demos.sliders import explore, sweeps
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "graded_cell",
     "how_long",
     "pulled_fibres",
+    "relatives",
     "sample_and_edge",
     "sampling_line",
     "scale_slider",

@@ -107,6 +107,13 @@ FIGURES: dict[str, tuple[str, str, str]] = {
     "15-kernels": ("ch15", "kernels_data", "kernels"),
     "15-four-terms": ("ch15", "four_terms_data", "four_terms"),
     "15-fails": ("ch15", "fails_data", "fails"),
+    "16-gallery": ("ch16", "gallery_data", "gallery"),
+    "16-basis": ("ch16", "basis_data", "basis_figure"),
+    "16-resonance": ("ch16", "resonance_data", "resonance"),
+    "16-limit": ("ch16", "limit_data", "limit"),
+    "16-study": ("ch16", "study_data", "study_figure"),
+    "16-losses": ("ch16", "losses_data", "losses"),
+    "16-sources": ("ch16", "sources_data", "sources"),
 }
 
 

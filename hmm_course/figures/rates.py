@@ -379,6 +379,22 @@ def _four_terms(data: Data) -> list[Row]:
     ]
 
 
+def _resonance_of_elements(data: Data) -> list[Row]:
+    return [
+        Row("MsFEM's tensor, linear edges, against H/eps", -1.0, fit_rate(data["ratio"], data["linear"]), 0.15),
+        Row("MsFEM's tensor, oversampled, against H/eps", -1.0, fit_rate(data["ratio"], data["oversampled"]), 0.15),
+    ]
+
+
+def _small_periods(data: Data) -> list[Row]:
+    return [Row("HMM against the resolved solution, in eps", 1.0, fit_rate(data["eps"], data["HMM"][:, 0]), 0.1)]
+
+
+def _relatives(data: Data) -> list[Row]:
+    N, over = (data[f"periodic-MsFEM-oversampled.{column}"] for column in ("N", "L2"))
+    return [Row("MsFEM oversampled, L2, against N", -2.0, fit_rate(N, over), 0.2)]
+
+
 def _fails(data: Data) -> list[Row]:
     return [
         Row("before y stands still, against eps", 1.0, fit_rate(data["eps"], data["before"]), 0.1),
@@ -430,4 +446,7 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "15-kernels": _kernels,
     "15-four-terms": _four_terms,
     "15-fails": _fails,
+    "16-resonance": _resonance_of_elements,
+    "16-limit": _small_periods,
+    "16-study": _relatives,
 }
