@@ -10,6 +10,7 @@ from hmm_course.demos.ch04 import cell_under_load, graded_cell
 from hmm_course.demos.ch05 import sample_and_edge
 from hmm_course.demos.ch06 import error_budget
 from hmm_course.demos.ch10 import cooling_plate, filter_row
+from hmm_course.demos.ch14 import excited_cable
 from hmm_course.demos.ch15 import fast_wheel
 from hmm_course.demos.sliders import explore
 
@@ -18,6 +19,7 @@ __all__ = [
     "cooling_plate",
     "dialogue",
     "error_budget",
+    "excited_cable",
     "explore",
     "fast_wheel",
     "filter_row",
