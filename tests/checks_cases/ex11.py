@@ -55,7 +55,7 @@ def answer_by(
             "one": means.std(ddof=1),
             "moment": values.std() / np.sqrt(R),
             "by R": means.std(ddof=1) / R,
-            "half": 0.5 * means.std(ddof=1) / np.sqrt(R),
+            "half": 0.6 * means.std(ddof=1) / np.sqrt(R),
         }
         F = -(values.mean() ** 3) if cube else means.mean()
         return F, bars[bar], (y if end else old * 0 + y.mean())
@@ -238,7 +238,7 @@ CASES = [
     mistake(checks.macro_path, path_by(sign=-1.0), g, "runs away"),
     mistake(checks.macro_path, path_by(F_=0.0), g, "the force is missing"),
     mistake(checks.macro_path, path_by(keep=False), g, "starts from the same y"),
-    mistake(checks.macro_path, path_by(extra=-1), g, "20 entries"),
+    mistake(checks.macro_path, path_by(extra=-1), g, "21 entries"),
     mistake(checks.macro_path, path_by(first=False), g, "begin with X(0)"),
     mistake(checks.macro_path, path_by(twice=True), g, "asked 40 times"),
     mistake(checks.macro_path, from_formula, g, "never called"),
