@@ -154,18 +154,18 @@ def time_average(answer: Callable[[float, Array, float, float, float, Any], Any]
     )
 
 
-def _cheapest(tol: float, variance: float, tau: float, bias: float, replicas: int) -> tuple[float, float]:
-    """settle and window of least settle + window with bias^2 e^(-2 settle) + 2 tau variance/(replicas window) = tol^2."""
-    A, B = 2 * tau * variance / replicas, bias**2
+def _cheapest(tol: float, variance: float, theta: float, bias: float, replicas: int) -> tuple[float, float]:
+    """settle and window of least settle + window with bias^2 e^(-2 settle) + 2 theta variance/(replicas window) = tol^2."""
+    A, B = 2 * theta * variance / replicas, bias**2
     q = min(1.0, ((tol**2 + A) - np.sqrt((tol**2 + A) ** 2 - tol**4)) / B)
     return float(-np.log(q) / 2), float(A / (tol**2 - B * q))
 
 
 def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
-    """plan(tol, variance, tau, bias, replicas): settle and window that meet the tolerance at least cost."""
+    """plan(tol, variance, theta, bias, replicas): settle and window that meet the tolerance at least cost."""
 
     def of(*asked: float) -> tuple[float, float]:
-        case = "tol = {:g}, variance = {:g}, tau = {:g}, bias = {:g}, {} replicas".format(*asked)
+        case = "tol = {:g}, variance = {:g}, theta = {:g}, bias = {:g}, {} replicas".format(*asked)
         told = ask(plan, *asked, name="plan", case=case)
         if not isinstance(told, tuple | list | np.ndarray) or len(told) != 2:
             fail("plan should return two numbers: settle and window.")
@@ -174,9 +174,9 @@ def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
         return settle, window
 
     asked = (0.05, 4.0, 0.75, 6.0, 16)
-    tol, variance, tau, bias, replicas = asked
+    tol, variance, theta, bias, replicas = asked
     settle, window = of(*asked)
-    noise = 2 * tau * variance / (replicas * window)
+    noise = 2 * theta * variance / (replicas * window)
     start = bias**2 * np.exp(-2 * settle)
     require(settle > 0, "settle = 0: all of the bias is left, and no window makes that smaller in your formula.")
     if start >= tol**2:
@@ -189,12 +189,12 @@ def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
     recognise(
         window,
         {
-            "your window forgets the correlation: values of the window are no independent ones, 2 tau takes the place of a "
+            "your window forgets the correlation: values of the window are no independent ones, 2 theta takes the place of a "
             "step.": variance / (replicas * room),
-            "the variance of the mean is 2 tau variance/(replicas window): the factor 2 is missing.": tau
+            "the variance of the mean is 2 theta variance/(replicas window): the factor 2 is missing.": theta
             * variance
             / (replicas * room),
-            "your window does not know that there are replicas: R of them share the work.": 2 * tau * variance / room,
+            "your window does not know that there are replicas: R of them share the work.": 2 * theta * variance / room,
         },
         rtol=1e-3,
     )
@@ -301,9 +301,9 @@ def hidden_scale(suspicion: Callable[[Array, Callable[[Array], float]], float]) 
         {
             "this is the claimed error over the scatter; suspicion grows with the scatter.": claimed / scatter,
             "this is the square: take the root.": (scatter / claimed) ** 2,
-            "the memory is missing in what a replica claims: its variance is 2 tau Var/T.": scatter
+            "the memory is missing in what a replica claims: its variance is 2 theta Var/T.": scatter
             / np.sqrt(np.mean(within / 400)),
-            "the factor 2 is missing: a replica claims the variance 2 tau Var/T.": scatter
+            "the factor 2 is missing: a replica claims the variance 2 theta Var/T.": scatter
             / np.sqrt(np.mean(3.0 * within / 400)),
             "a replica claims an error for its own mean: compare with the scatter of the means, not with that over the root of "
             "R.": scatter / claimed / np.sqrt(12),
