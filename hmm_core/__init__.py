@@ -46,6 +46,7 @@ _HOME = {
     "Trajectory": "macro.trajectory",
     "TrajectoryClosure": "closure.trajectory",
     "Volumes": "macro.volumes",
+    "WithImmobile": "closure.immobile",
     "certify": "analysis.certify",
     "decompose_error": "analysis.errors",
     "effective_ensemble": "micro.ensemble",

@@ -129,6 +129,25 @@ def test_molecules_that_ignore_each_other_are_as_many_copies_of_one():
     assert fair(told.x[0], exact[0]) < FAR and fair(told.x[2], exact[2]) < FAR
 
 
+def test_the_averages_are_those_of_the_equilibrium():
+    """2 P + open = closed, fast: closed for a share p = n(n - 1)/(n(n - 1) + K^2) of the time, n of all molecules P."""
+    n, K, F = 12, 10.0, 1e4
+    gene = Network(
+        [[-2, 2, 1, 1, -1], [-1, 1, 0, 0, 0], [1, -1, 0, 0, 0]],
+        (2 * F / K**2, F, 2.0, 30.0, 1.5),
+        [[2, 0, 0, 0, 1], [1, 0, 1, 0, 0], [0, 1, 0, 1, 0]],
+    )
+    told, stderr = gene.averages([n, 1, 0], (0, 1), 200 / F, rng(), replicas=400, burn_in=10 / F)
+    p = n * (n - 1) / (n * (n - 1) + K**2)
+    exact = np.array([2 * (1 - p), 30 * p, 1.5 * (n - 2 * p)])
+    assert (np.abs(told - exact) < FAR * stderr).all()
+    # the variance of a share of time: 2 p (1 - p)/(rate W), rate that at which the gene forgets
+    np.testing.assert_allclose(
+        stderr[1], 30 * np.sqrt(2 * p * (1 - p) / ((1 + n * (n - 1) / K**2) * 200 * 400)), rtol=0.2
+    )
+    assert np.isnan(gene.averages([n, 1, 0], (0, 1), 20 / F, rng(), replicas=1)[1]).all()
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +186,10 @@ def test_propensities_that_explode_are_refused():
         (lambda: chain(1.0).run_nested([1, 0, 0, 0], 1.0, (7,), 0.1, rng()), ValueError, "some of the reactions"),
         (lambda: chain(1.0).run_nested([1, 0, 0, 0], 1.0, FAST, 0.0, rng()), ValueError, "window=0.0"),
         (lambda: chain(1.0).run_nested([1, 0, 0, 0], 1.0, FAST, 0.1, rng(), burn_in=-1), ValueError, "burn_in=-1"),
+        (lambda: chain(1.0).averages([1, 0, 0, 0], (), 0.1, rng()), ValueError, "some of the reactions"),
+        (lambda: chain(1.0).averages([1, 0, 0, 0], FAST, 0.0, rng()), ValueError, "window=0.0"),
+        (lambda: chain(1.0).averages([1, 0, 0], FAST, 0.1, rng()), ValueError, "must be 4 numbers"),
+        (lambda: chain(1.0).averages([1, 0, 0, 0], FAST, 0.1, 5), TypeError, "rng=5"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, error, message):

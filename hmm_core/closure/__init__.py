@@ -10,6 +10,7 @@ formula, a periodic cell, a particle simulation), the macro solver sees only thi
     cells          cell problems, linear and nonlinear
     permeability   Stokes cells: Darcy's law
     physical       the physical current F = -sigma of a balance law
+    immobile       components that stay where they are, beside one that moves
     trajectory     particle models, watched
     table          any closure, asked at the nodes of a lattice only (lattice); files: written whole
 
@@ -30,6 +31,7 @@ closure may offer, if it can:
 from hmm_core.closure.answer import Answer, ask, refuse_non_finite
 from hmm_core.closure.cells import CellClosure, MicroFields, NonlinearCellClosure
 from hmm_core.closure.exact import ExactClosure, as_tensor
+from hmm_core.closure.immobile import WithImmobile
 from hmm_core.closure.permeability import PermeabilityClosure
 from hmm_core.closure.physical import PhysicalFlux
 from hmm_core.closure.table import TableClosure, TableFull
@@ -48,6 +50,7 @@ __all__ = [
     "TableClosure",
     "TableFull",
     "TrajectoryClosure",
+    "WithImmobile",
     "as_tensor",
     "ask",
     "refuse_non_finite",

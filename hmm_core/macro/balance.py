@@ -63,7 +63,8 @@ def solve_balance_law(
     initial : a function of x (d, K) -> (K,), or (m, K) for m components, averaged over the cells; the averages themselves; a
         number; or a Flow, which is continued, as if it had not stopped.
     times : increasing; the first is that of ``initial``. A Flow knows its own: of these, those after its last are reached.
-    source : S, a function of (x, u) or (x, u, t) that returns (c, K), or the pair S, dS/dU (m, m, K).
+    source : S, a function of (x, u) or (x, u, t) that returns (c, K), or the pair S, dS/dU (m, m, K). Components that react
+        and do not move stand beside one that does by ``WithImmobile(closure)``.
     boundary : one value, or {"left": ..., "right": ..., "bottom": ..., "top": ...}: "periodic", "outflow", "wall" (nothing
         passes), ("wall", (1, -1, 1)) for systems, the signs with which a wall mirrors the components, or the state that flows
         in: numbers, a function of x, or of (x, t).

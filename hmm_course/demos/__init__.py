@@ -14,6 +14,7 @@ from hmm_course.demos.ch10 import cooling_plate, filter_row
 from hmm_course.demos.ch11 import two_densities
 from hmm_course.demos.ch12 import pulled_fibres
 from hmm_course.demos.ch13 import threshold_slider
+from hmm_course.demos.ch14 import excited_cable
 from hmm_course.demos.ch15 import fast_wheel
 from hmm_course.demos.ch16 import relatives
 from hmm_course.demos.sliders import explore, sweeps
@@ -23,6 +24,7 @@ __all__ = [
     "cooling_plate",
     "dialogue",
     "error_budget",
+    "excited_cable",
     "explore",
     "fast_wheel",
     "filter_row",

@@ -16,6 +16,7 @@ from hmm_course.figures.ch06_terms import curves
 from hmm_course.figures.ch10 import narrow
 from hmm_course.figures.ch13 import corner_rate
 from hmm_course.figures.ch13_random import CORNERS, EDGES, determinants, threshold
+from hmm_course.figures.ch14_waves import cable_conductivity, speed
 
 
 class Row(NamedTuple):
@@ -402,6 +403,34 @@ def _fails(data: Data) -> list[Row]:
     ]
 
 
+def _gene(data: Data) -> list[Row]:
+    late, fast, events = data["fast"] >= 100, data["direct_fast"], data["direct_events"]
+    return [
+        Row(
+            "law of the gene to its limit, against F >= 100",
+            -1.0,
+            fit_rate(data["fast"][late], data["distance"][late]),
+            0.05,
+        ),
+        Row("events of direct simulation, against F >= 1000", 1.0, fit_rate(fast[-2:], events[-2:]), 0.15),
+    ]
+
+
+def _swarm(data: Data) -> list[Row]:
+    return [
+        Row("all bacteria to drift and diffusion, against eps", 2.0, fit_rate(data["ladder"], data["distance"]), 0.2)
+    ]
+
+
+def _cable(data: Data) -> list[Row]:
+    small, c = data["eps"] <= 0.75, speed(cable_conductivity())
+    lag = 1 - data["speed"][small] / c
+    return [
+        Row("what a front lacks of its speed, against eps <= 0.75", 2.0, fit_rate(data["eps"][small], lag), 0.2),
+        Row("speed of the front by HMM, over the closed form", 1.0, float(data["hmm_speed"]) / c, 2e-3),
+    ]
+
+
 RATES: dict[str, Callable[[Data], list[Row]]] = {
     "00-cost": _cost,
     "01-rivals": _rivals,
@@ -442,6 +471,9 @@ RATES: dict[str, Callable[[Data], list[Row]]] = {
     "13-disk": _staircase,
     "13-percolation": _percolation,
     "13-polycrystal": _polycrystal,
+    "14-gene": _gene,
+    "14-swarm": _swarm,
+    "14-cable": _cable,
     "15-wheel": _wheel,
     "15-kernels": _kernels,
     "15-four-terms": _four_terms,

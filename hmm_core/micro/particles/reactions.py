@@ -113,13 +113,8 @@ class Network:
         Raises as ``run``, and ValueError for fast reactions that are none or all.
         """
         x = self._begin(x, rng, replicas)
-        for name, value in (("time", time), ("window", window)):
-            finite_positive(name, value)
-        require(0 <= burn_in < math.inf, "burn_in", burn_in, "must be a finite time, not negative")
-        is_fast = np.zeros(self.change.shape[1], bool)
-        known = [isinstance(r, Integral) and 0 <= r < is_fast.size for r in fast]
-        require(all(known) and 0 < len(known) < is_fast.size, "fast", fast, "must be some of the reactions, not all")
-        is_fast[list(fast)] = True
+        finite_positive("time", time)
+        is_fast = self._nested(fast, window, burn_in)
         left, done, active, slow = np.full(replicas, float(time)), 0, np.arange(replicas), np.flatnonzero(~is_fast)
         while active.size:
             mine = x[:, active]
@@ -133,6 +128,39 @@ class Network:
             x[:, active] = seen[reaction, :, going].T + self.change[:, slow[reaction]]
             done += watched + active.size
         return Molecules(x, done)
+
+    def averages(
+        self,
+        x: ArrayLike,
+        fast: Sequence[int],
+        window: float,
+        rng: np.random.Generator,
+        replicas: int = 2,
+        burn_in: float = 0.0,
+        events: float = 1e7,
+    ) -> tuple[Array, Array]:
+        """The question that nested simulation asks: propensities (slow,) of the reactions that are not ``fast``, in their order,
+        averaged over the window after ``burn_in`` while the fast ones run from x (species,), and their standard errors (slow,)
+        by independent ``replicas`` (nan for one).
+
+        Raises as ``run_nested``.
+        """
+        x, is_fast = self._begin(x, rng, replicas), self._nested(fast, window, burn_in)
+        if burn_in:
+            x, *_ = self._watched(x, is_fast, burn_in, rng, events)
+        _, _, told, _ = self._watched(x, is_fast, window, rng, events)
+        spread = told.std(axis=1, ddof=1) / math.sqrt(replicas) if replicas > 1 else np.full(len(told), math.nan)
+        return told.mean(axis=1), spread
+
+    def _nested(self, fast: Sequence[int], window: float, burn_in: float) -> Array:
+        """Which reactions (reactions,) are fast. ValueError for what nested simulation cannot be asked."""
+        finite_positive("window", window)
+        require(0 <= burn_in < math.inf, "burn_in", burn_in, "must be a finite time, not negative")
+        is_fast = np.zeros(self.change.shape[1], bool)
+        known = [isinstance(r, Integral) and 0 <= r < is_fast.size for r in fast]
+        require(all(known) and 0 < len(known) < is_fast.size, "fast", fast, "must be some of the reactions, not all")
+        is_fast[list(fast)] = True
+        return is_fast
 
     def _watched(self, x: Array, is_fast: Array, window: float, rng: np.random.Generator, events: float) -> tuple:
         """The fast reactions alone: x (species, S) at the end, events of all, averages (slow, S) of the other propensities, and
