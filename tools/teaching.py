@@ -123,7 +123,7 @@ def chapter(path: Path) -> Chapter:
     head = "\n\n".join(cell.source for cell in opening if cell.cell_type == "markdown")
     title = re.match(r"# (\d\d) · (.+)", head)
     able = re.search(r"you will be able to\**\s+(.+?)(?:\n\n|\Z)", head, re.DOTALL | re.IGNORECASE)
-    need = re.search(r"You (?:will )?need\**\s+(.+?)(?=\s*(?:\*\*Time|It takes|\n\n|\Z))", head, re.DOTALL)
+    need = re.search(r"You (?:will )?need\**\s+(?!not\b)(.+?)(?=\s*(?:\*\*Time|It takes|\n\n|\Z))", head, re.DOTALL)
     minutes = re.search(r"(\d+)\s+\**minutes", head, re.IGNORECASE)
     if not (title and able and need and minutes):
         raise ValueError(f"{path.name}: the opening needs '# NN · Title', what you will be able to do, need, and minutes")
