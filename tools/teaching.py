@@ -221,7 +221,7 @@ def chapter_text(one: Chapter, tasks: dict[str, tuple[Path, dict[str, str]]]) ->
         "",
         "| section | minutes | to show live |",
         "|---|--:|---|",
-        *(f"| {part.title.replace('|', '')} | {part.minutes} | {live(part)} |" for part in one.sections),
+        *(f"| {part.title.replace('|', chr(92) + '|')} | {part.minutes} | {live(part)} |" for part in one.sections),
         "",
     ]
     if asked := [question for part in one.sections for question in part.questions]:
