@@ -120,7 +120,9 @@ def widgets() -> Iterator[Finding]:
         import ipywidgets
         from jupyter_core.paths import jupyter_path
     except ImportError as error:
-        yield Finding("sliders", f"{error.name} is missing", 'pip install "hmm-core[course]"; without it figures stay still')
+        yield Finding(
+            "sliders", f"{error.name} is missing", 'pip install "hmm-core[course]"; without it figures stay still'
+        )
         return
     for folder in map(Path, jupyter_path("labextensions")):
         package = folder / "@jupyter-widgets" / "jupyterlab-manager" / "package.json"
@@ -150,7 +152,9 @@ def fonts() -> Iterator[Finding]:
     yield Finding("fonts", Path(path).name, todo)
     cache = Path(matplotlib.get_cachedir())
     writable = os.access(cache, os.W_OK)
-    todo = "" if writable else "set MPLCONFIGDIR to a folder that you may write to; else every start takes seconds longer"
+    todo = (
+        "" if writable else "set MPLCONFIGDIR to a folder that you may write to; else every start takes seconds longer"
+    )
     yield Finding("list of fonts", str(cache), todo)
 
 

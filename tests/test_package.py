@@ -33,7 +33,9 @@ def wheel(tmp_path_factory):
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / "source" / name)
     build = f"from setuptools import build_meta; build_meta.build_wheel({str(folder)!r})"
-    run = subprocess.run([sys.executable, "-c", build], cwd=folder / "source", capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", build], cwd=folder / "source", capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
     (path,) = folder.glob("*.whl")
     return path
@@ -44,7 +46,8 @@ def test_the_wheel_is_pure_python_and_holds_the_packages_only(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert tops == {"hmm_core", "hmm_course", f"hmm_core-{PROJECT['version']}.dist-info"}
-    modules = {str(path.relative_to(ROOT).as_posix()) for path in SOURCES.values() if path in tracked_files()}
+    tracked = set(tracked_files())
+    modules = {path.relative_to(ROOT).as_posix() for path in SOURCES.values() if path in tracked}
     assert modules <= set(names)
     assert "hmm_course/figures/hmm.mplstyle" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -55,7 +58,12 @@ def test_the_wheel_is_pure_python_and_holds_the_packages_only(wheel):
 def test_the_wheel_says_what_it_needs(wheel):
     archive = zipfile.ZipFile(wheel)
     metadata = archive.read(f"hmm_core-{PROJECT['version']}.dist-info/METADATA").decode()
-    for line in (*PROJECT["dependencies"], "Requires-Python", "Provides-Extra: course", "License-Expression: BSD-3-Clause"):
+    for line in (
+        *PROJECT["dependencies"],
+        "Requires-Python",
+        "Provides-Extra: course",
+        "License-Expression: BSD-3-Clause",
+    ):
         name = re.split(r"[>=]", line)[0]
         assert name in metadata, name
     assert "## Ten lines" in metadata  # the README is its description
@@ -65,7 +73,18 @@ def test_the_citation_is_complete():
     """The keys that the citation file format asks for, and no unknown ones among the few that we use."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
-    known = {"abstract", "cff-version", "message", "title", "type", "authors", "version", "date-released", "license", "keywords"}
+    known = {
+        "abstract",
+        "cff-version",
+        "message",
+        "title",
+        "type",
+        "authors",
+        "version",
+        "date-released",
+        "license",
+        "keywords",
+    }
     assert set(citation) <= known | {"doi", "repository-code", "url", "identifiers", "preferred-citation"}
     assert citation["cff-version"] == "1.2.0" and citation["type"] == "software"
     assert all({"name"} <= set(a) or {"family-names", "given-names"} <= set(a) for a in citation["authors"])
@@ -98,7 +117,15 @@ def test_the_paper_has_the_parts_that_the_journal_asks_for():
     head = yaml.safe_load(front)
     assert {"title", "tags", "authors", "affiliations", "date", "bibliography"} <= set(head)
     assert (ROOT / "paper" / head["bibliography"]).is_file()
-    parts = ("Summary", "Statement of need", "Learning objectives", "Instructional design", "Adoption", "Story", "References")
+    parts = (
+        "Summary",
+        "Statement of need",
+        "Learning objectives",
+        "Instructional design",
+        "Adoption",
+        "Story",
+        "References",
+    )
     assert all(re.search(rf"^# {part}", text, re.MULTILINE) for part in parts)
     assert 700 <= len(text.split()) <= 1500
 

@@ -6,13 +6,15 @@ made anew, and for all others every mistake has a line.
 
 import re
 
+import cheat_sheet  # tools/ is on the path since test_exercises was imported
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import yaml
 from test_exercises import ROOT, SOLUTIONS, tool
 from test_notebooks import CHAPTERS
 
-import teaching  # tools/ is on the path since test_exercises was imported
+import teaching
 
 TEACHING = ROOT / "teaching"
 COURSE = teaching.chapters()
@@ -104,7 +106,7 @@ def test_the_syllabi_fit_their_time_and_name_what_is_there():
     for session in (session for plan in plans for session in plan["sessions"]):
         there = {str(key): wanted for key, wanted in session["chapters"].items()}
         minutes = sum(teaching.part_of(number, wanted, COURSE)[1] for number, wanted in there.items())
-        assert minutes <= 90 or len(there) > 1 and "all" in there.values(), f"{session['title']}: {minutes} minutes"
+        assert minutes <= 90 or (len(there) > 1 and "all" in there.values()), f"{session['title']}: {minutes} minutes"
         assert all(str(name) in numbers | {"10", "11", "12", "13"} for name in session.get("exercises", []))
     with pytest.raises(ValueError, match=r"chapter 01 has sections 1 to 8, not \[9\]"):
         teaching.part_of("01", [9], COURSE)
@@ -132,3 +134,30 @@ def test_links_lead_somewhere(name):
 def test_the_rubric_page_names_both_projects():
     projects = [path.name for path in SOLUTIONS if path.name.startswith("p")]
     assert projects and all(name in page("rubrics.md") for name in projects)
+
+
+# ------------------------------------------------------------------ the cheat sheet
+
+
+def test_the_cheat_sheet_names_what_there_is(monkeypatch):
+    assert cheat_sheet.missing() == []
+    assert cheat_sheet.named("media.inclusion  laminate") == ["media.inclusion", "media.laminate"]
+    assert cheat_sheet.named("CellProblem(dim, n, bc") == ["CellProblem"]
+    assert (
+        len([name for rows in cheat_sheet.NAMES.values() for what, _ in rows for name in cheat_sheet.named(what)]) > 35
+    )
+    monkeypatch.setitem(cheat_sheet.NAMES, "Micro", [("media.no_such_medium(x)", "")])
+    with pytest.raises(ValueError, match="media.no_such_medium"):
+        cheat_sheet.sheet()
+
+
+def test_the_cheat_sheet_is_one_page_and_nothing_leaves_it():
+    pdf = (TEACHING / "cheat_sheet.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF") and pdf.count(b"/Type /Page ") == 1 and b"CreationDate" not in pdf
+    figure = cheat_sheet.sheet()
+    renderer, page = figure.canvas.get_renderer(), figure.bbox
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    shrunk = [box.shrunk(0.96, 0.6) for box in boxes if box.width > 0 and box.height > 0]
+    assert not [1 for k, box in enumerate(shrunk) if box.count_overlaps(shrunk[k + 1 :])]
+    plt.close(figure)

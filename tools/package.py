@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def ten_lines() -> tuple[str, str]:
     """The README's first example, and what the README says that it prints."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code, said = (re.search(rf"^```{kind}\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE) for kind in ("python", "text"))
+    code, said = (
+        re.search(rf"^```{kind}\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE) for kind in ("python", "text")
+    )
     return code[1], said[1]
 
 
@@ -45,7 +47,10 @@ def main() -> int:
             said = tried(archive, Path(scratch) / archive.suffix.strip("."))
             right = said == ten_lines()[1]
             failed += not right
-            print(f"{archive.name} ({archive.stat().st_size / 1024:.0f} kB):", said if not right else "the ten lines run as in README.md")
+            print(
+                f"{archive.name} ({archive.stat().st_size / 1024:.0f} kB):",
+                said if not right else "the ten lines run as in README.md",
+            )
     return failed
 
 

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import exercises
 import nbformat
 import yaml
 from files import whole
+
+import exercises
 
 ROOT = Path(__file__).resolve().parent.parent
 TEACHING = ROOT / "teaching"
@@ -94,7 +95,7 @@ def questions(cell: Any) -> list[str]:
 
 
 def sliders(cell: Any) -> list[str]:
-    """"demo: parameter, parameter", in the words that stand beside the sliders."""
+    """ "demo: parameter, parameter", in the words that stand beside the sliders."""
     demo = re.search(r"demos\.explore\(\s*demos\.(\w+)", cell.source)
     return [f"`{demo[1]}`: " + ", ".join(re.findall(r'=\("([^"]+)"', cell.source))] if demo else []
 
@@ -126,7 +127,9 @@ def chapter(path: Path) -> Chapter:
     need = re.search(r"You (?:will )?need\**\s+(?!not\b)(.+?)(?=\s*(?:\*\*Time|It takes|\n\n|\Z))", head, re.DOTALL)
     minutes = re.search(r"(\d+)\s+\**minutes", head, re.IGNORECASE)
     if not (title and able and need and minutes):
-        raise ValueError(f"{path.name}: the opening needs '# NN · Title', what you will be able to do, need, and minutes")
+        raise ValueError(
+            f"{path.name}: the opening needs '# NN · Title', what you will be able to do, need, and minutes"
+        )
     bodies = [(heading, cells) for heading, cells in parts if not heading.startswith(FRAME)]
     weights = [length(cells) for _, cells in bodies]
     weights[0] += length(opening)
