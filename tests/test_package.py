@@ -101,7 +101,7 @@ def test_the_changelog_begins_with_this_version():
 def entries():
     """Key -> text of every entry of the bibliography."""
     text = (ROOT / "paper" / "paper.bib").read_text(encoding="utf-8")
-    return {key: body for key, body in re.findall(r"^@\w+\{(\w+),(.*?)^\}$", text, re.DOTALL | re.MULTILINE)}
+    return dict(re.findall(r"^@\w+\{(\w+),(.*?)^\}$", text, re.DOTALL | re.MULTILINE))
 
 
 def test_the_paper_cites_what_its_bibliography_has_and_all_of_it():

@@ -42,15 +42,14 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(scratch) / "dist"
-        subprocess.run([sys.executable, "-m", "build", "--outdir", built, ROOT], check=True, stdout=subprocess.DEVNULL)
+        build = [sys.executable, "-m", "build", "--outdir", built, ROOT]
+        subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
         for archive in sorted(built.iterdir()):
             said = tried(archive, Path(scratch) / archive.suffix.strip("."))
             right = said == ten_lines()[1]
             failed += not right
-            print(
-                f"{archive.name} ({archive.stat().st_size / 1024:.0f} kB):",
-                said if not right else "the ten lines run as in README.md",
-            )
+            result = "the ten lines run as in README.md" if right else f"the ten lines print {said!r}"
+            print(f"{archive.name} ({archive.stat().st_size / 1024:.0f} kB): {result}")
     return failed
 
 

@@ -298,8 +298,8 @@ MISCONCEPTIONS = """\
 {made}
 
 The checks of the exercises know {count} mistakes by name, from what an answer computes or from a property that it lacks.
-Below, task by task, is what a learner hears; it is also what to say at the blackboard. What people believe before they compute anything is in
-[Before you teach it](before_you_teach.md).
+Below, task by task, is what a learner hears; it is also what to say at the blackboard. What people believe before they
+compute anything is in [Before you teach it](before_you_teach.md).
 
 {exercises}"""
 
