@@ -17,6 +17,7 @@ from test_notebooks import CHAPTERS
 sys.path.insert(0, str(ROOT / "tools"))
 
 import cheat_sheet
+import slides
 
 import teaching
 
@@ -165,3 +166,45 @@ def test_the_cheat_sheet_is_one_page_and_nothing_leaves_it():
     shrunk = [box.shrunk(0.96, 0.6) for box in boxes if box.width > 0 and box.height > 0]
     assert not [1 for k, box in enumerate(shrunk) if box.count_overlaps(shrunk[k + 1 :])]
     plt.close(figure)
+
+
+# ------------------------------------------------------------------ slides
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_slides_show_headings_figures_and_questions_and_no_code(path):
+    chapter = nbformat.read(path, as_version=4)
+    made = slides.slides(chapter)
+    nbformat.validate(made)
+    kind = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in made.cells]
+    assert kind[0] == "slide" and made.cells[0].source.startswith("# ") and None not in kind
+    headings = [cell.source.split("\n")[0][3:] for cell in made.cells if cell.source.startswith("## ")]
+    assert headings == [
+        h.strip() for h, _ in teaching.pieces(chapter) if h and not h.startswith(("References", "Next"))
+    ]
+    assert all(not cell.source for cell in made.cells if cell.cell_type == "code")
+    shown = [output["data"]["image/png"] for cell in made.cells for output in cell.get("outputs", [])]
+    there = [o.get("data", {}).get("image/png") for cell in chapter.cells for o in cell.get("outputs", [])]
+    assert shown == [png for png in there if png]
+    questions = [text for part in COURSE[path.stem[:2]].sections for text in part.questions]
+    visible = [teaching.one_line(cell.source) for cell, k in zip(made.cells, kind, strict=True) if k == "subslide"]
+    assert all(any(text.endswith(question) for text in visible) for question in questions)
+    assert sum(k == "fragment" for k in kind) == sum(c.source.count("<details>") for c in chapter.cells)
+    lengths = [len(c.source.split()) for c, k in zip(made.cells, kind, strict=True) if k in ("slide", "-")]
+    assert max(lengths) < 200  # what does not fit is spoken
+
+
+def test_pages_of_slides_are_described_and_say_whence_they_load(tmp_path, capsys):
+    path = CHAPTERS[0]
+    assert slides.main([str(path), "--into", str(tmp_path)]) == 0
+    assert "from the web" in capsys.readouterr().out
+    page = (tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8")
+    assert "No description has been provided" not in page and "https://unpkg.com/reveal.js" in page
+    for place in slides.LOCAL.values():
+        file = tmp_path / place.split("?")[0]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert slides.main([str(path), "--into", str(tmp_path)]) == 0
+    assert "work offline" in capsys.readouterr().out
+    page = (tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8")
+    assert "unpkg" not in page and 'src="node_modules/mathjax/MathJax.js' in page
