@@ -15,7 +15,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test torture reproduce lint bench figures notebooks exercises teaching slides lock clean
+.PHONY: help lab test torture reproduce lint bench figures notebooks exercises teaching slides package lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (GRADING=yes: with nbgrader's buttons; LAB_ARGS=... are passed on)"
@@ -28,6 +28,7 @@ help:
 	@echo "make exercises  generate exercises/ from solutions/"
 	@echo "make teaching   the lecturer's pages in teaching/, from the chapters, exercises and checks, and the cheat sheet"
 	@echo "make slides     slides of every chapter in build/slides/, made from the chapters"
+	@echo "make package    build wheel and source archive, install each into an empty environment, run the README's ten lines"
 	@echo "make lock       choose the versions in requirements.lock anew, after a change in pyproject.toml"
 	@echo "make clean      remove the environment and everything that was built"
 
@@ -80,6 +81,10 @@ teaching: $(READY)
 
 slides: $(READY)
 	$(BIN)/python tools/slides.py
+
+package: $(READY)
+	@$(INSTALL) build
+	$(BIN)/python tools/package.py
 
 lock: $(READY)
 	@$(INSTALL) uv

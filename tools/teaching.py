@@ -148,13 +148,21 @@ def chapter(path: Path) -> Chapter:
     )
 
 
+def beginning(alt: str) -> str:
+    """The first sentence of a description, and the next if it says only "Three panels."; 150 characters at most."""
+    first, *rest = re.split(r"(?<=\.) ", alt)
+    while rest and len(first.split()) < 8:
+        first = f"{first} {rest.pop(0)}"
+    return textwrap.shorten(first, 150, placeholder=" …")
+
+
 def section(heading: str, minutes: int, cells: list[Any]) -> Section:
     """One heading with what can be shown and asked."""
     alts = [cell.metadata["mystnb"]["image"]["alt"] for cell in cells if "mystnb" in cell.metadata]
     return Section(
         re.sub(r"^\d+\. ", "", heading),
         minutes,
-        tuple(textwrap.shorten(re.split(r"(?<=\.) ", alt)[0], 150, placeholder=" …") for alt in alts),
+        tuple(map(beginning, alts)),
         tuple(itertools.chain.from_iterable(sliders(cell) for cell in cells if cell.cell_type == "code")),
         tuple(itertools.chain.from_iterable(questions(cell) for cell in cells if cell.cell_type == "markdown")),
     )
