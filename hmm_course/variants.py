@@ -233,7 +233,7 @@ def _wall(draw: Draw) -> Question:
 
     return Question(
         f"Your class's wall has the conductivity `class_layers` and is 1 warm everywhere at the start. Give `mine`, the "
-        f"temperature in its middle at time {time}, with a relative error below one percent. Its effective conductivity nobody tells you.",
+        f"temperature in its middle at time {time}, with a relative error below one percent.",
         f"def class_layers(x, y):\n    return ({low} + {rise} * x[0]) / ({mean} + np.cos(2 * np.pi * y[0]))",
         "# The closure asks the layers. A few steps with theta = 1 damp the sudden start, then theta = 1/2 is accurate.\n"
         "class_closure = hmm.CellClosure(class_layers, hmm.CellProblem(dim=1, n=32))\n"
