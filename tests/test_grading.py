@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 from nbgrader.api import Gradebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,10 +85,8 @@ def nbgrader(folder: Path, *arguments: str) -> str:
     return run.stderr
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """The course folder after everybody's work has been graded."""
-    folder = tmp_path_factory.mktemp("course")
+def graded_course(folder: Path) -> None:
+    """Release, hand in, grade: everybody's work."""
     shutil.copy(ROOT / "teaching" / "nbgrader_config.py", folder)
     solution = assignment()
     source = folder / "source" / NAME / f"{STEM}.ipynb"
@@ -113,7 +110,6 @@ def course(tmp_path_factory):
         nbformat.write(submission, target)
     nbgrader(folder, "autograde", NAME, "--student=[abc]*")
     nbgrader(folder, "autograde", NAME, "--student=mallory", "--GuardedExecute.timeout=15")  # the loop ends after that
-    return folder
 
 
 def graded(folder: Path, student: str) -> tuple[dict[str, float | None], Any]:
@@ -130,7 +126,7 @@ def below(notebook: Any, name: str) -> str:
     return "\n".join(o.get("text", "") + o.get("ename", "") + " " + o.get("evalue", "") for o in cell.outputs)
 
 
-def test_what_is_released_is_the_exercise(course):
+def what_is_released_is_the_exercise(course: Path) -> None:
     exercise = nbformat.read(ROOT / "exercises" / f"{STEM}.ipynb", as_version=4)
     theirs = {marks(cell).get("grade_id"): cell.source for cell in exercise.cells if marks(cell)}
     released = nbformat.read(course / "release" / NAME / f"{STEM}.ipynb", as_version=4)
@@ -138,26 +134,26 @@ def test_what_is_released_is_the_exercise(course):
     assert len(mine) == 11 and mine == {name: theirs[name] for name in mine}
 
 
-def test_a_right_submission_has_all_points_and_words_wait_for_a_reader(course):
+def a_right_submission_has_all_points_and_words_wait_for_a_reader(course: Path) -> None:
     points, _ = graded(course, "ada")
     assert points == {"gradient": 2, "corrector": 3, "line": 2, "gradients": 2, "tensor": 4, "zigzag": None}
 
 
-def test_a_half_right_submission_has_the_points_of_its_half(course):
+def a_half_right_submission_has_the_points_of_its_half(course: Path) -> None:
     """A corrector that is zero fails; the mean flux, right without it, has its points although it came by another way."""
     points, notebook = graded(course, "ben")
     assert points == {"gradient": 2, "corrector": 0, "line": 2, "gradients": 0, "tensor": 0, "zigzag": 0}
     assert "CheckFailed" in below(notebook, "corrector-check")
 
 
-def test_an_empty_submission_has_none(course):
+def an_empty_submission_has_none(course: Path) -> None:
     points, notebook = graded(course, "cleo")
     assert set(points) == {*TASKS, "zigzag"} and not any(points.values())
     assert points["zigzag"] == 0  # the unchanged stub is no answer to read
     assert "replace the `...`" in below(notebook, "gradient-check")
 
 
-def test_a_hostile_submission_has_what_it_earned(course):
+def a_hostile_submission_has_what_it_earned(course: Path) -> None:
     points, notebook = graded(course, "mallory")
     assert points == {"gradient": 2, "corrector": 0, "line": 0, "gradients": 0, "tensor": 0, "zigzag": 0}
     assert "KeyboardInterrupt" in below(notebook, "corrector") or "Timeout" in below(notebook, "corrector")
@@ -166,7 +162,18 @@ def test_a_hostile_submission_has_what_it_earned(course):
     assert "PermissionError a submission starts no processes" in below(notebook, "tensor")
 
 
-def test_the_guard_leaves_no_trace(course):
+def the_guard_leaves_no_trace(course: Path) -> None:
     for student in ("ada", "mallory"):
         _, notebook = graded(course, student)
         assert not [cell for cell in notebook.cells if "addaudithook" in cell.source or "_sys" in cell.source]
+
+
+def test_every_submission_has_what_it_earned(tmp_path):
+    """One test, for all of it rests on one graded course."""
+    graded_course(tmp_path)
+    what_is_released_is_the_exercise(tmp_path)
+    a_right_submission_has_all_points_and_words_wait_for_a_reader(tmp_path)
+    a_half_right_submission_has_the_points_of_its_half(tmp_path)
+    an_empty_submission_has_none(tmp_path)
+    a_hostile_submission_has_what_it_earned(tmp_path)
+    the_guard_leaves_no_trace(tmp_path)
