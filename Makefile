@@ -15,7 +15,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help lab test site lite test-browser torture reproduce lint bench figures notebooks exercises lock clean
+.PHONY: help lab test site lite test-browser torture reproduce lint bench figures notebooks exercises teaching slides package lock clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (GRADING=yes: with nbgrader's buttons; LAB_ARGS=... are passed on)"
@@ -29,6 +29,9 @@ help:
 	@echo "make figures    recompute the reference data of the figures"
 	@echo "make notebooks  execute every notebook again, in place"
 	@echo "make exercises  generate exercises/ from solutions/"
+	@echo "make teaching   the lecturer's pages in teaching/, from the chapters, exercises and checks, and the cheat sheet"
+	@echo "make slides     slides of every chapter in build/slides/, made from the chapters"
+	@echo "make package    build wheel and source archive, install each into an empty environment, run the README's ten lines"
 	@echo "make lock       choose the versions in requirements.lock anew, after a change in pyproject.toml"
 	@echo "make clean      remove the environment and everything that was built"
 
@@ -83,6 +86,17 @@ notebooks: $(READY)
 
 exercises: $(READY)
 	$(BIN)/python tools/exercises.py
+
+teaching: $(READY)
+	$(BIN)/python tools/teaching.py
+	$(BIN)/python tools/cheat_sheet.py
+
+slides: $(READY)
+	$(BIN)/python tools/slides.py
+
+package: $(READY)
+	@$(INSTALL) build
+	$(BIN)/python tools/package.py
 
 lock: $(READY)
 	@$(INSTALL) uv

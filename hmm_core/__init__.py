@@ -17,7 +17,7 @@ costs nothing that a session does not need.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # Where the public names live. A module is a name too: ``hmm.media``, ``hmm.exact``.
 _HOME = {

@@ -14,10 +14,11 @@ sys.path.insert(0, str(ROOT / "tools"))
 import lite  # noqa: E402
 
 # Pyodide has them, or their wheels are pure Python and in the build.
-THERE = {"numpy", "scipy", "matplotlib", "sympy", "tqdm", "skfem", "ipywidgets", "IPython", "hmm_core", "hmm_course"}
+THERE = {"numpy", "scipy", "matplotlib", "sympy", "tqdm", "skfem", "ipywidgets", "IPython", "imageio"}
+THERE |= {"hmm_core", "hmm_course"}
 NOTEBOOKS = [path for folder in ("notebooks", "exercises") for path in sorted((ROOT / folder).glob("*.ipynb"))]
 SOURCES = sorted(path for package in ("hmm_core", "hmm_course") for path in (ROOT / package).rglob("*.py"))
-NOT_AT_IMPORT = {"pyamg", "meshio", "imageio", "distributed", "cloudpickle"}  # where they are used, they are asked for
+NOT_AT_IMPORT = {"pyamg", "meshio", "distributed", "cloudpickle"}  # where they are used, they are asked for
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -54,7 +55,7 @@ def test_the_packages_import_what_is_there():
 def test_without_pyamg_all_but_large_rough_cells_work():
     script = """
 import sys
-sys.modules.update(dict.fromkeys(("pyamg", "meshio", "imageio", "dask", "h5py")))
+sys.modules.update(dict.fromkeys(("pyamg", "meshio", "dask", "h5py")))
 import numpy as np, hmm_core as hmm, hmm_course.demos
 print(hmm.CellProblem(n=16).effective_tensor(lambda x, y: 2 + np.cos(2 * np.pi * y[0])).round(3).tolist())
 """

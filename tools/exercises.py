@@ -3,10 +3,12 @@
     python tools/exercises.py             solutions/*.ipynb -> exercises/*.ipynb and the map exercises/README.md
     python tools/exercises.py FOLDER      the same into another folder
     python tools/exercises.py --check     write nothing, say what differs (exit status 1 if anything does)
+    python tools/exercises.py --seed 7 FOLDER   for one class: FOLDER/source and FOLDER/exercises, each with a question of its own
 
 nbgrader's own preprocessors do it: what stands between ``BEGIN SOLUTION`` and ``END SOLUTION`` becomes a stub, outputs and
 execution counts go. All else stays cell for cell, with nbgrader's metadata, so that a lecturer can hand the solutions to
-``nbgrader generate_assignment`` as they are. ``tools/notebooks.py`` builds the solutions from text.
+``nbgrader generate_assignment`` as they are. ``tools/notebooks.py`` builds the solutions from text. A seed adds to each exercise
+a question whose medium and numbers are drawn from it (``hmm_course/variants.py``); nothing of that is committed.
 """
 
 import argparse
@@ -19,6 +21,9 @@ from typing import Any
 import nbformat
 from files import whole
 from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, ClearSolutions
+
+from hmm_course.variants import QUESTIONS, question
+from notebooks import mark
 
 ROOT = Path(__file__).resolve().parent.parent
 SOLUTIONS = ROOT / "solutions"
@@ -95,6 +100,39 @@ def generate(folder: Path = SOLUTIONS) -> dict[str, str]:
     return files | {"README.md": readme(solutions)}
 
 
+def for_a_class(solution: Any, number: str, seed: int) -> Any:
+    """The solution with the question of this seed before its end, nothing executed. The argument is left as it is."""
+    asked, v4 = question(number, seed), nbformat.v4
+    task = f"mine = ...\n### BEGIN SOLUTION\n{asked.answer}\n### END SOLUTION"
+    check = f"from hmm_course import variants\n\nvariants.check({number!r}, {seed}, mine)"
+    added = [
+        v4.new_markdown_cell(f"## A question for your class\n\n{asked.text}"),
+        v4.new_code_cell(asked.given),
+        v4.new_code_cell(task, metadata={"task": "class"}),
+        v4.new_code_cell(check, metadata={"check": "class", "points": 10}),
+    ]
+    for k, cell in enumerate(added):
+        cell["id"] = f"{number}-class-{k}"
+        mark(cell)
+    notebook, _ = ClearOutput().preprocess(copy.deepcopy(solution), {})
+    starts = [k for k, cell in enumerate(notebook.cells) if cell.source.startswith("## What you saw")]
+    place = starts[0] if starts else len(notebook.cells)
+    notebook.cells[place:place] = added
+    return notebook
+
+
+def class_files(seed: int, folder: Path = SOLUTIONS) -> dict[str, str]:
+    """File name -> text of what one class gets, below source/ for nbgrader and exercises/ for the class."""
+    files = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        number = path.stem.split("_")[0]
+        if number in QUESTIONS:
+            varied = for_a_class(nbformat.read(path, as_version=4), number, seed)
+            files[f"source/{path.name}"] = nbformat.writes(varied) + "\n"
+            files[f"exercises/{path.name}"] = nbformat.writes(exercise(varied)) + "\n"
+    return files
+
+
 def differences(files: dict[str, str], folder: Path) -> list[str]:
     """What in a folder is not as generated, in words."""
     wrong = []
@@ -113,7 +151,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=EXERCISES, help="where to write (default: exercises)")
     parser.add_argument("--check", action="store_true", help="compare only")
+    parser.add_argument("--seed", type=int, help="the number of a class, above 0; then FOLDER must be given")
     options = parser.parse_args(arguments)
+    if options.seed is not None:
+        if options.folder == EXERCISES or options.check:
+            parser.error("--seed writes for one class: give it a FOLDER of its own, and no --check")
+        files = class_files(options.seed)
+        for name, text in files.items():
+            with whole(options.folder / name) as draft:
+                draft.write_text(text, encoding="utf-8", newline="\n")
+        print(f"{options.folder}: exercises {', '.join(QUESTIONS)} with seed {options.seed}; the others take none")
+        return 0
 
     files = generate()
     if not options.check:

@@ -17,7 +17,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "lite"
-PURE = ("scikit-fem", "ipywidgets", "jupyterlab_widgets", "widgetsnbextension")  # that Pyodide does not have
+PURE = ("scikit-fem", "imageio", "ipywidgets", "jupyterlab_widgets", "widgetsnbextension")  # that Pyodide does not have
 INSTALL = "%pip install --quiet hmm-core[course]  # in this browser; takes a minute the first time"
 
 

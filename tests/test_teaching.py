@@ -1,0 +1,210 @@
+"""The lecturer's pages say what the course says: made anew they are the same, and what they read is read rightly.
+
+The page of known mistakes takes half a minute to make, for every wrong answer is computed; here only quick exercises are
+made anew, and for all others every mistake has a line.
+"""
+
+import re
+import sys
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+import yaml
+from test_exercises import ROOT, SOLUTIONS, tool
+from test_notebooks import CHAPTERS
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import cheat_sheet
+import slides
+
+import teaching
+
+TEACHING = ROOT / "teaching"
+COURSE = teaching.chapters()
+
+
+def page(name: str) -> str:
+    return (TEACHING / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["chapters.md", "syllabi.md"])
+def test_the_committed_pages_are_what_the_course_gives(name):
+    assert page(name).rstrip("\n") == teaching.PAGES[name]().rstrip("\n"), "run `make teaching`"
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_every_mistake_with_a_name_is_on_its_page(path):
+    text = page("misconceptions.md")
+    start = text.find(f"(../exercises/{path.name})")
+    assert start > 0, "run `make teaching`"
+    section = text[start : text.find("\n## ", start)] if "\n## " in text[start:] else text[start:]
+    cases = [case for found in teaching.mistakes(teaching.module_of(path)).values() for case in found]
+    quick = path.stem[:2] in ("03", "05", "09", "p1", "p2")
+    replies = map(teaching.said, cases) if quick else [teaching.one_line(case.says) for case in cases]
+    lost = [r for r in replies if not teaching.GENERAL.search(r) and teaching.plain(r) not in section]
+    # a piece of a message that has no name may lack the words by which the whole is known to have none
+    known = [r for r in lost if quick or len(r.split()) > 4]
+    assert len(known) <= (0 if quick else len(cases) // 10), f"run `make teaching`: {known}"
+
+
+def test_minutes_add_up_and_every_chapter_is_there():
+    assert len(COURSE) == len(CHAPTERS)
+    for one in COURSE.values():
+        assert sum(part.minutes for part in one.sections) == one.minutes
+        assert all(part.minutes >= 0 for part in one.sections) and len(one.sections) >= 3
+        assert set(one.needs) | set(one.helps) <= {*COURSE, "03", "11", "12", "13", "14", "16"}
+        assert one.number == "00" or one.needs, f"{one.path.name} says which chapters it needs"
+        assert one.number not in one.needs
+
+
+def test_questions_and_sliders_are_found():
+    """As many questions as folded answers, but for those that open a cell and answer a list; all sliders."""
+    for one in COURSE.values():
+        notebook = nbformat.read(one.path, as_version=4)
+        prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+        folded = sum(source.count("<details>") - source.startswith("<details>") for source in prose)
+        assert sum(len(part.questions) for part in one.sections) == folded
+        for question in (question for part in one.sections for question in part.questions):
+            assert len(question.split()) >= 4 and not question.startswith(("**Check", "<")), question
+        calls = sum("demos.explore(" in cell.source for cell in notebook.cells if cell.cell_type == "code")
+        assert sum(len(part.sliders) for part in one.sections) == calls
+
+
+def test_a_chapter_is_read_as_it_says(tmp_path):
+    """Needs before a semicolon are necessary, behind it they help; a heading may stand in the middle of a cell."""
+    v4 = nbformat.v4
+    head = (
+        "# 07 · A *new* one\n\nYou need not worry here.\n\n**You will be able to** *count*.\n\n"
+        "**You need** chapters 01 and\n04 (the loop), patience; chapter 05 helps. **Time:** 45 minutes."
+    )
+    asked = "Text.\n\n**Check yourself.** Why?\n\n<details><summary>A</summary>\n\nSo.\n\n</details>"
+    middle = f"{asked}\n\n## 2. Second | half\n\nMore."
+    cells = [v4.new_markdown_cell(head), v4.new_markdown_cell("## 1. First\n\n" + "word " * 30)]
+    cells += [v4.new_markdown_cell(middle), v4.new_markdown_cell("## What we saw\n\nIt.")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "07_new.ipynb")
+    one = teaching.chapters(tmp_path)["07"]
+    assert (one.title, one.minutes, one.able) == ("A *new* one", 45, "*count*.")
+    assert (one.needs, one.helps) == (("01", "04"), ("05",))
+    assert [part.title for part in one.sections] == ["First", "Second | half"]
+    assert one.sections[0].questions == ("Why?",) and one.sections[1].questions == ()
+    assert "c07[" in teaching.graph({"07": one}) and "-->" not in teaching.graph({"07": one})
+    assert r"| Second \| half | " in teaching.chapter_text(one, {})
+    nbformat.write(v4.new_notebook(cells=cells[1:]), tmp_path / "07_new.ipynb")
+    with pytest.raises(ValueError, match=r"07_new.ipynb: the opening needs"):
+        teaching.chapters(tmp_path)
+
+
+@pytest.mark.parametrize(("total", "weights"), [(10, [1, 1, 1]), (7, [5, 0, 1]), (60, [0.1, 3.3, 8, 8])])
+def test_sharing_out_loses_nothing(total, weights):
+    shares = teaching.shared_out(total, weights)
+    assert sum(shares) == total
+    assert all(abs(share - total * weight / sum(weights)) < 1 for share, weight in zip(shares, weights, strict=True))
+
+
+def test_the_syllabi_fit_their_time_and_name_what_is_there():
+    """A session of 90 minutes holds at most 90 minutes of reading; sections that do not exist are refused."""
+    plans = yaml.safe_load(page("syllabi.yml"))
+    assert len(plans) == 3 and [len(plan["sessions"]) for plan in plans] == [1, 4, 14]
+    numbers = {tool.number(path) for path in SOLUTIONS}
+    for session in (session for plan in plans for session in plan["sessions"]):
+        there = {str(key): wanted for key, wanted in session["chapters"].items()}
+        minutes = sum(teaching.part_of(number, wanted, COURSE)[1] for number, wanted in there.items())
+        assert minutes <= 90 or (len(there) > 1 and "all" in there.values()), f"{session['title']}: {minutes} minutes"
+        assert all(str(name) in numbers | {"10", "11", "12", "13"} for name in session.get("exercises", []))
+    with pytest.raises(ValueError, match=r"chapter 01 has sections 1 to 8, not \[9\]"):
+        teaching.part_of("01", [9], COURSE)
+    assert teaching.part_of("98", "all", COURSE) == ("98 (in preparation)", 0)
+
+
+def test_formulas_are_no_tags():
+    assert teaching.plain("<a> and A*") == r"\<a> and A\*"
+
+
+LINKS = [
+    (path.name, link)
+    for path in sorted(TEACHING.glob("*.md"))
+    for link in re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    if "://" not in link
+]
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in LINKS}))
+def test_links_lead_somewhere(name):
+    missing = [link for file, link in LINKS if file == name and not (TEACHING / link).exists()]
+    assert not missing
+
+
+def test_the_rubric_page_names_both_projects():
+    projects = [path.name for path in SOLUTIONS if path.name.startswith("p")]
+    assert projects and all(name in page("rubrics.md") for name in projects)
+
+
+# ------------------------------------------------------------------ the cheat sheet
+
+
+def test_the_cheat_sheet_names_what_there_is(monkeypatch):
+    assert cheat_sheet.missing() == []
+    assert cheat_sheet.named("media.inclusion  laminate") == ["media.inclusion", "media.laminate"]
+    assert cheat_sheet.named("CellProblem(dim, n, bc") == ["CellProblem"]
+    assert (
+        len([name for rows in cheat_sheet.NAMES.values() for what, _ in rows for name in cheat_sheet.named(what)]) > 35
+    )
+    monkeypatch.setitem(cheat_sheet.NAMES, "Micro", [("media.no_such_medium(x)", "")])
+    with pytest.raises(ValueError, match=r"media\.no_such_medium"):
+        cheat_sheet.sheet()
+
+
+def test_the_cheat_sheet_is_one_page_and_nothing_leaves_it():
+    pdf = (TEACHING / "cheat_sheet.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF") and pdf.count(b"/Type /Page ") == 1 and b"CreationDate" not in pdf
+    figure = cheat_sheet.sheet()
+    renderer, page = figure.canvas.get_renderer(), figure.bbox
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    shrunk = [box.shrunk(0.96, 0.6) for box in boxes if box.width > 0 and box.height > 0]
+    assert not [1 for k, box in enumerate(shrunk) if box.count_overlaps(shrunk[k + 1 :])]
+    plt.close(figure)
+
+
+# ------------------------------------------------------------------ slides
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_slides_show_headings_figures_and_questions_and_no_code(path):
+    chapter = nbformat.read(path, as_version=4)
+    made = slides.slides(chapter)
+    nbformat.validate(made)
+    kind = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in made.cells]
+    assert kind[0] == "slide" and made.cells[0].source.startswith("# ") and None not in kind
+    headings = [cell.source.split("\n")[0][3:] for cell in made.cells if cell.source.startswith("## ")]
+    assert headings == [
+        h.strip() for h, _ in teaching.pieces(chapter) if h and not h.startswith(("References", "Next"))
+    ]
+    assert all(not cell.source for cell in made.cells if cell.cell_type == "code")
+    shown = [output["data"]["image/png"] for cell in made.cells for output in cell.get("outputs", [])]
+    there = [o.get("data", {}).get("image/png") for cell in chapter.cells for o in cell.get("outputs", [])]
+    assert shown == [png for png in there if png]
+    questions = [text for part in COURSE[path.stem[:2]].sections for text in part.questions]
+    visible = [teaching.one_line(cell.source) for cell, k in zip(made.cells, kind, strict=True) if k == "subslide"]
+    assert all(any(text.endswith(question) for text in visible) for question in questions)
+    assert sum(k == "fragment" for k in kind) == sum(c.source.count("<details>") for c in chapter.cells)
+    lengths = [len(c.source.split()) for c, k in zip(made.cells, kind, strict=True) if k in ("slide", "-")]
+    assert max(lengths) < 200  # what does not fit is spoken
+
+
+def test_pages_of_slides_are_described_and_say_whence_they_load(tmp_path, capsys):
+    path = CHAPTERS[0]
+    assert slides.main([str(path), "--into", str(tmp_path)]) == 0
+    assert "from the web" in capsys.readouterr().out
+    page = (tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8")
+    assert "No description has been provided" not in page and "https://unpkg.com/reveal.js" in page
+    for place in slides.LOCAL.values():
+        file = tmp_path / place.split("?")[0]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert slides.main([str(path), "--into", str(tmp_path)]) == 0
+    assert "work offline" in capsys.readouterr().out
+    page = (tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8")
+    assert "unpkg" not in page and 'src="node_modules/mathjax/MathJax.js' in page

@@ -1,0 +1,388 @@
+"""The lecturer's pages are generated from the course itself, so that a new chapter or exercise appears in them by itself.
+
+    python tools/teaching.py             notebooks, exercises, checks -> teaching/chapters.md, syllabi.md, misconceptions.md
+    python tools/teaching.py FOLDER      the same into another folder
+
+``chapters.md`` comes from the front matter, headings, figures and questions of the chapters, ``syllabi.md`` from
+``teaching/syllabi.yml`` with the minutes counted, ``misconceptions.md`` from the wrong answers of ``tests/checks_cases``:
+each is given to its check, and what the check says is written down. What no notebook can say is written by hand beside them.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import itertools
+import re
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from files import whole
+
+import exercises
+
+ROOT = Path(__file__).resolve().parent.parent
+TEACHING = ROOT / "teaching"
+MADE = "<!-- Made by `make teaching` from {source}; edit those. -->"
+
+ANSWER = re.compile(r"<details>.*?</details>", re.DOTALL)
+LABEL = re.compile(r"^(?:\*\*|### )?(?:Check yourself|Question)\b[^*\n]*?[.:]?(?:\*\*)?\s*(?=\S)", re.IGNORECASE)
+FRAME = ("What we saw", "References", "Next")  # headings of the closing
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of a chapter, and what stands below it."""
+
+    title: str
+    minutes: int  # the chapter's minutes, shared out by length
+    figures: tuple[str, ...]  # how each alternative text begins
+    sliders: tuple[str, ...]  # the parameters of each demo, in words
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What a chapter says about itself in its opening, and its sections."""
+
+    path: Path
+    number: str
+    title: str
+    able: str
+    need: str
+    needs: tuple[str, ...]  # numbers of chapters before a semicolon in "You need": necessary
+    helps: tuple[str, ...]  # and behind it: good to know
+    minutes: int
+    sections: tuple[Section, ...]
+
+
+# ------------------------------------------------------------------ reading
+
+
+def one_line(text: str) -> str:
+    """Prose on a single line, for a table or a list."""
+    return " ".join(text.split())
+
+
+def pieces(notebook: Any) -> list[tuple[str, list[Any]]]:
+    """(heading, cells) for the opening, headed "", and each ``##``. A heading may stand in the middle of a cell."""
+    found: list[tuple[str, list[Any]]] = [("", [])]
+    for cell in notebook.cells:
+        parts = [cell.source]
+        if cell.cell_type == "markdown":
+            parts = re.split(r"^(?=## )", cell.source, flags=re.MULTILINE)
+        for part in filter(None, parts):
+            if cell.cell_type == "markdown" and (heading := re.match(r"## (.+)", part)):
+                found.append((heading[1].strip(), []))
+            found[-1][1].append(nbformat.NotebookNode(cell | {"source": part}))
+    return found
+
+
+def questions(cell: Any) -> list[str]:
+    """What is asked above each folded answer."""
+    asked, start = [], 0
+    for answer in ANSWER.finditer(cell.source):
+        above = cell.source[start : answer.start()].strip().split("\n\n")
+        if above[-1]:
+            asked.append(LABEL.sub("", one_line(above[-1])))
+        start = answer.end()
+    return asked
+
+
+def sliders(cell: Any) -> list[str]:
+    """ "demo: parameter, parameter", in the words that stand beside the sliders."""
+    demo = re.search(r"demos\.explore\(\s*demos\.(\w+)", cell.source)
+    return [f"`{demo[1]}`: " + ", ".join(re.findall(r'=\("([^"]+)"', cell.source))] if demo else []
+
+
+def length(cells: list[Any]) -> float:
+    """How long a section keeps a reader, in arbitrary units: words, lines of code at three words, pictures at forty."""
+    text = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    lines = sum(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
+    pictures = sum("mystnb" in cell.metadata for cell in cells)
+    return len(text.split()) + 3 * lines + 40 * pictures
+
+
+def shared_out(total: int, weights: list[float]) -> list[int]:
+    """Whole numbers in proportion to the weights that add up to the total: the largest remainders get what is left."""
+    exact = [total * weight / sum(weights) for weight in weights]
+    floors = [int(value) for value in exact]
+    order = sorted(range(len(exact)), key=lambda k: floors[k] - exact[k])
+    for k in order[: total - sum(floors)]:
+        floors[k] += 1
+    return floors
+
+
+def chapter(path: Path) -> Chapter:
+    """Read a chapter; ValueError says what its opening lacks."""
+    (_, opening), *parts = pieces(nbformat.read(path, as_version=4))
+    head = "\n\n".join(cell.source for cell in opening if cell.cell_type == "markdown")
+    title = re.match(r"# (\d\d) · (.+)", head)
+    able = re.search(r"you will be able to\**\s+(.+?)(?:\n\n|\Z)", head, re.DOTALL | re.IGNORECASE)
+    need = re.search(r"You (?:will )?need\**\s+(?!not\b)(.+?)(?=\s*(?:\*\*Time|It takes|\n\n|\Z))", head, re.DOTALL)
+    minutes = re.search(r"(\d+)\s+\**minutes", head, re.IGNORECASE)
+    if not (title and able and need and minutes):
+        raise ValueError(
+            f"{path.name}: the opening needs '# NN · Title', what you will be able to do, need, and minutes"
+        )
+    bodies = [(heading, cells) for heading, cells in parts if not heading.startswith(FRAME)]
+    weights = [length(cells) for _, cells in bodies]
+    weights[0] += length(opening)
+    times = shared_out(int(minutes[1]), weights)
+    necessary, _, useful = need[1].partition(";")
+    return Chapter(
+        path,
+        title[1],
+        title[2].strip(),
+        one_line(able[1]),
+        one_line(need[1]),
+        tuple(re.findall(r"\b[01]\d\b", necessary)),
+        tuple(re.findall(r"\b[01]\d\b", useful)),
+        int(minutes[1]),
+        tuple(section(heading, time, cells) for (heading, cells), time in zip(bodies, times, strict=True)),
+    )
+
+
+def beginning(alt: str) -> str:
+    """The first sentence of a description, and the next if it says only "Three panels."; 150 characters at most."""
+    first, *rest = re.split(r"(?<=\.) ", alt)
+    while rest and len(first.split()) < 8:
+        first = f"{first} {rest.pop(0)}"
+    return textwrap.shorten(first, 150, placeholder=" …")
+
+
+def section(heading: str, minutes: int, cells: list[Any]) -> Section:
+    """One heading with what can be shown and asked."""
+    alts = [cell.metadata["mystnb"]["image"]["alt"] for cell in cells if "mystnb" in cell.metadata]
+    return Section(
+        re.sub(r"^\d+\. ", "", heading),
+        minutes,
+        tuple(map(beginning, alts)),
+        tuple(itertools.chain.from_iterable(sliders(cell) for cell in cells if cell.cell_type == "code")),
+        tuple(itertools.chain.from_iterable(questions(cell) for cell in cells if cell.cell_type == "markdown")),
+    )
+
+
+def chapters(folder: Path = ROOT / "notebooks") -> dict[str, Chapter]:
+    """Number -> chapter, in order."""
+    return {read.number: read for read in map(chapter, sorted(folder.glob("*.ipynb")))}
+
+
+def practice(folder: Path = ROOT / "solutions") -> dict[str, tuple[Path, dict[str, str]]]:
+    """Number of the exercise -> its file and the table that it opens with."""
+    return {
+        exercises.number(path): (path, exercises.header(nbformat.read(path, as_version=4)))
+        for path in sorted(folder.glob("*.ipynb"))
+    }
+
+
+# ------------------------------------------------------------------ chapters.md
+
+
+def graph(course: dict[str, Chapter]) -> str:
+    """Mermaid: an arrow from every chapter to those that need it, dotted where it only helps."""
+    lines = ["flowchart TD"]
+    for one in course.values():
+        lines.append(f'    c{one.number}["{one.number} {one.title.replace(chr(34), "")}"]')
+    for one in course.values():
+        lines += [f"    c{other} --> c{one.number}" for other in one.needs if other in course]
+        lines += [f"    c{other} -.-> c{one.number}" for other in one.helps if other in course]
+    return "\n".join(lines)
+
+
+CHAPTERS = """\
+# Chapters, section by section
+
+{made}
+
+Objectives, minutes, what to show and what to ask, as the chapters themselves say it. The minutes of a chapter are those
+that it states for a reader; they are shared out over its sections by their length, so take them as a proportion. In front
+of a class count half of them if you show and talk, all of them if the class computes along.
+
+## Which chapter needs which
+
+An arrow leads from a chapter to those that need it; a dotted one, to those where it helps.
+
+```mermaid
+{graph}
+```
+
+{chapters}"""
+
+
+def live(part: Section) -> str:
+    """A cell of the table: figures, then sliders."""
+    shown = [*part.figures, *(f"**sliders** {words}" for words in part.sliders)]
+    return "<br>".join(text.replace("|", "\\|") for text in shown)
+
+
+def chapter_text(one: Chapter, tasks: dict[str, tuple[Path, dict[str, str]]]) -> str:
+    """One chapter of chapters.md."""
+    lines = [
+        f"## [{one.number} · {one.title}](../notebooks/{one.path.name})",
+        "",
+        f"**After it** they are able to {one.able}",
+        "",
+        f"**It needs** {one.need} **Minutes:** {one.minutes}.",
+        "",
+        "| section | minutes | to show live |",
+        "|---|--:|---|",
+        *(f"| {part.title.replace('|', chr(92) + '|')} | {part.minutes} | {live(part)} |" for part in one.sections),
+        "",
+    ]
+    if asked := [question for part in one.sections for question in part.questions]:
+        lines += ["To discuss (the answers are folded in the chapter):", "", *(f"- {text}" for text in asked), ""]
+    linked = [(number, path, head) for number, (path, head) in tasks.items() if one.path.name in head["chapter"]]
+    if linked:
+        links = [f"[{number}: {head['title']}](../exercises/{path.name})" for number, path, head in linked]
+        lines += [f"Exercises: {', '.join(links)}.", ""]
+    return "\n".join(lines)
+
+
+def chapters_page() -> str:
+    """chapters.md"""
+    course, tasks = chapters(), practice()
+    body = "\n".join(chapter_text(one, tasks) for one in course.values())
+    return CHAPTERS.format(made=MADE.format(source="../notebooks/*.ipynb"), graph=graph(course), chapters=body)
+
+
+# ------------------------------------------------------------------ syllabi.md
+
+SYLLABI = """\
+# Three syllabi
+
+{made}
+
+Minutes are a reader's, added up over the sections that a session takes ([all sections](chapters.md)). A chapter or exercise
+without a link is in preparation; the plan keeps its place.
+
+{plans}"""
+
+
+def part_of(number: str, wanted: Any, course: dict[str, Chapter]) -> tuple[str, int]:
+    """A chapter, or the sections of it that are wanted (counted from 1, or "all"), as a link, and their minutes."""
+    if number not in course:
+        return f"{number} (in preparation)", 0
+    one = course[number]
+    link = f"[{number} {one.title}](../notebooks/{one.path.name})"
+    if wanted == "all":
+        return link, one.minutes
+    if bad := [k for k in wanted if not 1 <= k <= len(one.sections)]:
+        raise ValueError(f"syllabi.yml: chapter {number} has sections 1 to {len(one.sections)}, not {bad}")
+    return f"{link}, sections {', '.join(map(str, wanted))}", sum(one.sections[k - 1].minutes for k in wanted)
+
+
+def syllabi_page() -> str:
+    """syllabi.md"""
+    course, tasks, plans = chapters(), practice(), []
+    for plan in yaml.safe_load((TEACHING / "syllabi.yml").read_text(encoding="utf-8")):
+        lines = [f"## {plan['title']}", "", one_line(plan["for"]), ""]
+        for number, session in enumerate(plan["sessions"], start=1):
+            parts = [part_of(str(key), wanted, course) for key, wanted in session["chapters"].items()]
+            read, written = sum(minutes for _, minutes in parts), 0
+            lines += [f"### {number}. {session['title']}", "", one_line(session["goal"]), ""]
+            lines += [f"- **Material** ({read} minutes): " + "; ".join(text for text, _ in parts)]
+            if names := [str(name) for name in session.get("exercises", [])]:
+                known = [tasks[name] for name in names if name in tasks]
+                written = sum(int(head["minutes"]) for _, head in known)
+                links = [f"[{tasks[n][1]['title']}](../exercises/{tasks[n][0].name})" for n in names if n in tasks]
+                links += [f"exercise {name} (in preparation)" for name in names if name not in tasks]
+                lines += [f"- **Homework** ({written} minutes): " + "; ".join(links)]
+            lines += [f"- **Show live:** {one_line(session['live'])}", f"- **Ask:** {one_line(session['ask'])}", ""]
+        plans.append("\n".join(lines))
+    return SYLLABI.format(made=MADE.format(source="syllabi.yml and the notebooks"), plans="\n".join(plans))
+
+
+# ------------------------------------------------------------------ misconceptions.md
+
+MISCONCEPTIONS = """\
+# Known mistakes, and what to say
+
+{made}
+
+The checks of the exercises know {count} mistakes by name, from what an answer computes or from a property that it lacks.
+Below, task by task, is what a learner hears; it is also what to say at the blackboard. What people believe before they
+compute anything is in [Before you teach it](before_you_teach.md).
+
+{exercises}"""
+
+
+# A wrong value that has no name: how far off it is tells a learner something, and a lecturer nothing.
+GENERAL = re.compile(r"is off by|something else than|should have shape|it has shape|may be left in it")
+
+
+def plain(text: str) -> str:
+    """Text in which Markdown finds no tags and no emphasis: <a> and A* are formulas."""
+    return re.sub(r"([<*_])", r"\\\1", text)
+
+
+def said(case: Any) -> str:
+    """What the check says to this answer."""
+    from hmm_course.checks import CheckFailed
+
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            case.check(*case.arguments)
+    except CheckFailed as failure:
+        return one_line(str(failure))
+    raise RuntimeError(f"{case.check.__name__} lets a known mistake pass: {case.says}")
+
+
+def mistakes(module: str) -> dict[Any, list[Any]]:
+    """Check -> the wrong answers that it recognises, in the order of the exercise."""
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+    try:
+        cases = importlib.import_module(f"checks_cases.{module}").CASES
+    finally:
+        del sys.path[:2]
+    found: dict[Any, list[Any]] = {}
+    for case in cases:
+        if case.kind == "mistake":
+            found.setdefault(case.check, []).append(case)
+    return found
+
+
+def module_of(path: Path) -> str:
+    """The name of an exercise's module of checks: ex01, p1."""
+    name = path.stem.split("_")[0]
+    return f"ex{name}" if name.isdigit() else name
+
+
+def misconceptions_page() -> str:
+    """misconceptions.md; a minute, for every wrong answer is computed."""
+    texts, count = [], 0
+    for number, (path, head) in practice().items():
+        lines = [f"## {number} · [{head['title']}](../exercises/{path.name})", ""]
+        for check, cases in mistakes(module_of(path)).items():
+            purpose = one_line((check.__doc__ or "").strip().split("\n\n")[0])
+            replies = [reply for reply in dict.fromkeys(map(said, cases)) if not GENERAL.search(reply)]
+            count += len(replies)
+            if replies:
+                lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {plain(one)}" for one in replies), ""]
+        texts.append("\n".join(lines))
+    made = MADE.format(source="../tests/checks_cases/*.py and ../hmm_course/checks/*.py")
+    return MISCONCEPTIONS.format(made=made, count=count, exercises="\n".join(texts))
+
+
+PAGES = {"chapters.md": chapters_page, "syllabi.md": syllabi_page, "misconceptions.md": misconceptions_page}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; see the module's text. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=TEACHING, help="where to write (default: teaching)")
+    options = parser.parse_args(arguments)
+    for name, make in PAGES.items():
+        with whole(options.folder / name) as draft:
+            draft.write_text(make().rstrip("\n") + "\n", encoding="utf-8", newline="\n")
+        print(f"{options.folder.name}/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
