@@ -18,6 +18,7 @@ THERE = {"numpy", "scipy", "matplotlib", "sympy", "tqdm", "skfem", "ipywidgets",
 THERE |= {"hmm_core", "hmm_course"}
 NOTEBOOKS = [path for folder in ("notebooks", "exercises") for path in sorted((ROOT / folder).glob("*.ipynb"))]
 SOURCES = sorted(path for package in ("hmm_core", "hmm_course") for path in (ROOT / package).rglob("*.py"))
+SOURCES.remove(ROOT / "hmm_course" / "doctor.py")  # looks at an installation, of which a browser has none
 NOT_AT_IMPORT = {"pyamg", "meshio", "distributed", "cloudpickle"}  # where they are used, they are asked for
 
 
