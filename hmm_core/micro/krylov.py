@@ -206,7 +206,10 @@ def _multigrid(grid: Q1Grid, stencil: Array, b: Array, start: Array, allowed: Ar
 
     Classical for scalars; for fields of m components by aggregation, which can be told what moves at no cost.
     """
-    import pyamg
+    try:
+        import pyamg
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("rough media on a grid this large need PyAMG: pip install pyamg") from error
     from scipy.linalg import lu_factor, lu_solve
 
     matrix, shape, coarsest = grid.matrix(stencil[None]), b.shape, []
