@@ -41,6 +41,8 @@ def one_step(step: Callable) -> None:
             "beginning of the step.": np.roll(jams[0], 1),
             "cars move to the left; the place ahead has the next higher number.": [0, 1, 1, 0, 0, 0, 0, 1],
             "with p = 1 the first car of a jam must move, and nothing has.": jams[0],
+            "a car moves if the place ahead is free; yours looks at the place behind it.": [0, 1, 1, 0, 0, 0, 0, 0],
+            "cars jump to another ring: roll along the places of a ring, axis=1.": jams[1],
             "the car that moves is still at its old place, too.": [1, 1, 1, 1, 0, 0, 0, 0],
             "the car that moves has left the road: it appears nowhere.": [1, 1, 0, 0, 0, 0, 0, 0],
         },
@@ -78,7 +80,7 @@ def one_step(step: Callable) -> None:
     moves = mixed & (new == 0)
     require(could[moves], "a car has moved although the place ahead was taken at the beginning of the step.")
     share = moves.sum() / could.sum()
-    require(share < 1, "with p = 0.3 every car that can move does: where is p?")
+    require(share < 1, "with p = 0.3 every car that can move does: where is p? Or do all share one random number?")
     again, _ = after(mixed, 0.3, 3, "4000 random rings of 12 places, once more")
     require(close(new, again), "the same seed gives two different answers: take every random number from rng.")
     other, _ = after(mixed, 0.3, 4, "4000 random rings of 12 places, with another seed")
@@ -128,6 +130,7 @@ def error_bar(estimate: Callable) -> None:
 
     series, case = _rings(0), "24 series of 200 values that remember"
     mean, error = of(series, case)
+    require(not close(error, series.mean()), "the mean comes first, then its standard error.")
     match(mean, series.mean(), f"the mean of {case}")
     means, all_of_them = series.mean(axis=0), series.size
     right = means.std(ddof=1) / np.sqrt(24)
@@ -150,6 +153,7 @@ def error_bar(estimate: Callable) -> None:
             "divide by the root of the number of rings, not of the steps.": means.std(ddof=1) / np.sqrt(200),
             "divide by the root of the number of rings, not of all values.": means.std(ddof=1) / np.sqrt(all_of_them),
             "this is a variance: take the root.": right**2,
+            "this is the scatter of single values; how well do you know their mean?": series.std(),
         },
     )
     match(error, right, f"the standard error of {case}", rtol=1e-9)
@@ -248,6 +252,8 @@ def one_macro_step(macro_step: Callable) -> None:
         return np.diff(_edge(road[:-1], road[1:]))
 
     loss, closed = change(behind, ahead), change(0.0, 1.0)
+    road = np.concatenate([[behind], rho, [ahead]])
+    turned = np.diff(_edge(road[1:], road[:-1]))
     recognise(
         value,
         {
@@ -258,6 +264,7 @@ def one_macro_step(macro_step: Callable) -> None:
             "the road is open, yours is closed to a ring: the ends see `behind` and `ahead`.": rho
             - r * change(rho[-1], rho[0]),
             "behind and ahead are exchanged.": rho - r * change(ahead, behind),
+            "edge_flux gets what stands right of an edge as its left side: left first.": rho - r * turned,
             "nothing enters and nothing leaves at your ends: use `behind` and `ahead`.": rho - r * closed,
             "at your ends the road goes on as in the last cell: use `behind` and `ahead`.": rho
             - r * change(rho[0], rho[-1]),

@@ -272,5 +272,5 @@ def long_figure(data: Data) -> Any:
     right.set(xlabel="T, of all rings together", ylabel="intervals that hold, %", title="Does it know?", ylim=(0, 102))
     left.legend(fontsize=8, loc="lower left")
     middle.legend()
-    right.legend(loc="center left")
+    right.legend(loc="center left", fontsize=8, title="colours as on the left", title_fontsize=8)
     return plain(figure)

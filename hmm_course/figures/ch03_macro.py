@@ -42,6 +42,12 @@ def exact() -> hmm.ExactClosure:
     return hmm.ExactClosure(lambda x, u: (1 + u) ** -2, lambda x, u: -2 * (1 + u) ** -3)
 
 
+def ring_law(sites: int = 20) -> hmm.ExactClosure:
+    """What rings of so few counters would say in an endless time: phi = N/(N + L - 1) = U/(U + c), c = 1 - 1/L."""
+    c = 1 - 1 / sites
+    return hmm.ExactClosure(lambda x, u: c * (u + c) ** -2, lambda x, u: -2 * c * (u + c) ** -3)
+
+
 def pair(length: float = 0.02) -> hmm.particles.ZeroRange:
     """The micro model: the two ends of a box, each a ring of twenty counters."""
     return hmm.particles.ZeroRange(sites=20, p=1.0, q=1.0, ends="rings", length=length)
@@ -190,11 +196,12 @@ def crowd_figure(data: Data) -> Any:
 # -- in the long run -----------------------------------------------------------------------------------------------------------
 
 
-def stationary(x: Array) -> Array:
-    """phi is a line between the doors."""
-    left, right = fugacity(np.array(DOORS))
+def stationary(x: Array, sites: float = math.inf) -> Array:
+    """phi = U/(U + c), c = 1 - 1/L, is a line between the doors: c = 1, or as rings of so many counters would say."""
+    c = 1 - 1 / sites
+    left, right = (U / (U + c) for U in DOORS)
     phi = left + (right - left) * x
-    return phi / (1 - phi)
+    return c * phi / (1 - phi)
 
 
 def settled_rows(sites: int = 50, count: int = 400, moments: int = 15) -> tuple[Array, Array]:

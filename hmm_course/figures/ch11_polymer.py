@@ -199,7 +199,8 @@ def shear(data: Data) -> Any:
         x, y, s = (data[f"{name} {rate:g}"] for name in ("t", "fene", "stderr"))
         middle.fill_between(x, y - 2 * s, y + 2 * s, color=colour, alpha=0.25, lw=0)
         middle.plot(x, y, color=colour, label=f"λ × rate = {rate:g}")
-    middle.set(xlabel="t/λ", title=f"FENE springs, b = {B:g}: overshoot", ylim=(-0.05, 1.0), xlim=(0, 4))
+    middle.set(xlabel="t/λ", ylabel="stress / (nkTλ × rate)", title=f"FENE springs, b = {B:g}: overshoot")
+    middle.set(ylim=(-0.05, 1.0), xlim=(0, 4))
     middle.legend(loc="lower right", fontsize=8)
     rate = data["rate"]
     right.errorbar(
@@ -208,7 +209,8 @@ def shear(data: Data) -> Any:
     right.axhline(B / (B + 5), color="black", ls=":", lw=1.2, label="b/(b + 5), near rest")
     last = data["viscosity"][-1] * (rate[2:] / rate[-1]) ** (-2 / 3)
     right.plot(rate[2:], 1.4 * last, color="0.55", ls="--", lw=1, label="slope −2/3")
-    right.set(xlabel="λ × rate of shear", title="... and thinning", xscale="log", yscale="log", ylim=(0.06, 1.6))
+    right.set(xlabel="λ × rate of shear", ylabel="viscosity / nkTλ", title="... and thinning")
+    right.set(xscale="log", yscale="log", ylim=(0.06, 1.6))
     right.legend(loc="lower left", fontsize=8)
     return plain(figure)
 

@@ -54,6 +54,16 @@ def off_the_road(rings, p, rng):
     return (rings & ~moves) | after, moves.mean(axis=1)
 
 
+def looks_behind(rings, p, rng):
+    moves = rings & ~np.roll(rings, 1, axis=1) & (rng.random(rings.shape) < p)
+    return (rings & ~moves) | np.roll(moves, 1, axis=1), moves.mean(axis=1)
+
+
+def between_rings(rings, p, rng):
+    moves = rings & ~np.roll(rings, -1, axis=0) & (rng.random(rings.shape) < p)
+    return (rings & ~moves) | np.roll(moves, 1, axis=0), moves.mean(axis=1)
+
+
 def in_place(rings, p, rng):
     moves = rings & ~ahead(rings) & (rng.random(rings.shape) < p)
     rings &= ~moves
@@ -95,6 +105,11 @@ def macro_by(sign=-1.0, ends=None, times=True, over=False, add=True, frozen=Fals
     return macro_step
 
 
+def turned(rho, r, F, peak, behind, ahead):
+    road = np.concatenate([[behind], rho, [ahead]])
+    return rho - r * np.diff(edge_flux(road[1:], road[:-1], F, peak))
+
+
 def not_conserved(rho, r, F, peak, behind, ahead):
     road = np.concatenate([[behind], rho, [ahead]])
     return rho - r * (F(road[1:-1]) - F(road[:-2]))
@@ -115,6 +130,8 @@ CASES = [
     mistake(checks.one_step, step_by(follow=True), "the jam moves as one"),
     mistake(checks.one_step, step_by(way=-1), "cars move to the left"),
     mistake(checks.one_step, lambda r, p, rng: (r.copy(), 0.0 * r.mean(axis=1)), "and nothing has"),
+    mistake(checks.one_step, looks_behind, "the place behind it"),
+    mistake(checks.one_step, between_rings, "to another ring"),
     mistake(checks.one_step, step_by(keep=True), "still at its old place"),
     mistake(checks.one_step, step_by(lose=True), "appears nowhere"),
     mistake(checks.one_step, step_by(closed=False), "the ring is not closed"),
@@ -133,6 +150,7 @@ CASES = [
     mistake(checks.one_step, step_by(flux=lambda r, m, p: (r & ~ahead(r)).mean(axis=1)), "that can move; count those"),
     mistake(checks.one_step, step_by(flux=lambda r, m, p: m.mean()), "array of shape (2,)"),
     mistake(checks.one_step, step_by(used=1.0), "where is p?"),
+    mistake(checks.one_step, step_by(chance=lambda r, rng: np.full(r.shape, rng.random())), "share one random number"),
     mistake(checks.one_step, step_by(below=False), "yours if it is above"),
     mistake(checks.one_step, lambda r, p, rng: step_by(used=p if p == 1 else 0.5)(r, p, rng), "you took 0.5"),
     mistake(checks.one_step, lambda r, p, rng: step_by(used=p if p == 1 else 0.4)(r, p, rng), "is off by"),
@@ -164,6 +182,8 @@ CASES = [
     mistake(checks.error_bar, bar(lambda s: s.mean(axis=0).std(ddof=1) / np.sqrt(s.size)), "not of all values"),
     mistake(checks.error_bar, bar(lambda s: estimate(s)[1] ** 2), "this is a variance"),
     mistake(checks.error_bar, lambda s: (s.mean(axis=0)[0], estimate(s)[1]), "the mean of 24 series"),
+    mistake(checks.error_bar, lambda s: estimate(s)[::-1], "the mean comes first"),
+    mistake(checks.error_bar, bar(lambda s: s.std()), "the scatter of single values"),
     mistake(checks.error_bar, lambda s: s.mean(), "should return two things"),
     mistake(
         checks.error_bar,
@@ -203,6 +223,7 @@ CASES = [
     mistake(checks.one_macro_step, macro_by(ends=lambda rho, b, a: (0.0, 1.0)), "an even road in even traffic"),
     mistake(checks.one_macro_step, macro_by(frozen=True), "the first and the last cell stay as they are"),
     mistake(checks.one_macro_step, macro_by(add=False), "an even road in even traffic"),
+    mistake(checks.one_macro_step, turned, "left first"),
     mistake(checks.one_macro_step, not_conserved, "is off by"),
     *nonsense_functions(checks.one_macro_step),
     right(checks.rankine_hugoniot, chord),
