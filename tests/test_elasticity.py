@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import scipy.sparse.linalg
 import skfem
 
@@ -13,6 +12,7 @@ from hmm_core import exact, media
 from hmm_core.compare.dns import Oscillating
 from hmm_core.media import elastic
 from hmm_core.micro.grid import Q1Grid
+from hmm_course.figures import ch12
 
 BOUNDARIES = ("periodic", "dirichlet", "neumann")
 STIFF, SOFT = media.stiffness(E=10, nu=0.3), media.stiffness(E=1, nu=0.3)
@@ -320,64 +320,21 @@ def graded_fibre():
     return media.inclusion(lambda x: media.stiffness(5 + 4 * x[0], 0.3), SOFT, fraction=lambda x: 0.2 + 0.15 * x[1])
 
 
-class RepresentativeVolume:
-    """A periodic cell in scikit-fem, built for itself: Q1, one unknown for both of two opposite nodes, one node held."""
-
-    def __init__(self, n):
-        line = np.linspace(-0.5, 0.5, n + 1)
-        mesh = skfem.MeshQuad.init_tensor(line, line)
-        self.basis = skfem.Basis(mesh, skfem.ElementVector(skfem.ElementQuad1()), intorder=3)
-        where = np.rint((mesh.p + 0.5) * n).astype(int) % n
-        owner = np.ravel_multi_index(where, (n, n))
-        dofs = self.basis.nodal_dofs
-        columns = (2 * owner[None] + np.array([[0], [1]])).ravel()
-        T = sp.csr_matrix((np.ones(dofs.size), (dofs.ravel(), columns)), shape=(self.basis.N, 2 * n * n))
-        self.T = T[:, 2:]
-        self.y = np.asarray(self.basis.global_coordinates())
-
-    def respond(self, a, strain):
-        """Mean stress (2, 2) and tangent (2, 2, 2, 2) for a macro strain: the textbook's two steps."""
-
-        def stress(gradient):
-            return np.einsum("ijkl...,kl...->ij...", a, gradient)
-
-        def mean(field):
-            return (field * self.basis.dx).sum(axis=(-2, -1))
-
-        K = skfem.BilinearForm(lambda u, v, w: (stress(u.grad) * v.grad).sum(axis=(0, 1))).assemble(self.basis)
-        lu = scipy.sparse.linalg.splu((self.T.T @ K @ self.T).tocsc())
-
-        def relaxed(E):
-            start = stress(np.broadcast_to(E[..., None, None], (2, 2, *self.y.shape[1:])))
-            b = skfem.LinearForm(lambda v, w: -(start * v.grad).sum(axis=(0, 1))).assemble(self.basis)
-            fluctuation = self.basis.interpolate(self.T @ lu.solve(self.T.T @ b)).grad
-            return mean(start + stress(fluctuation))
-
-        units = np.eye(4).reshape(4, 2, 2)
-        tangent = np.moveaxis([relaxed((E + E.T) / 2) for E in units], 0, -1).reshape(2, 2, 2, 2)
-        return relaxed(strain), tangent
-
-
 def classical_fe2(basis, medium, n, traction, clamped):
     """Newton's method on the macro mesh, a representative volume at each Gauss point; forces from the mean stresses."""
-    volume, u = RepresentativeVolume(n), np.zeros(basis.N)
+    volume, u = ch12.RepresentativeVolume(n), np.zeros(basis.N)
     x = np.asarray(basis.global_coordinates())
     free = np.setdiff1d(np.arange(basis.N), clamped)
     for _ in range(3):
         grad = np.asarray(basis.interpolate(u).grad)
         stress, tangent = np.empty((2, 2, *x.shape[1:])), np.empty((2, 2, 2, 2, *x.shape[1:]))
         for e, q in np.ndindex(*x.shape[1:]):
-            a = medium(x[:, e, q].reshape(2, 1, 1), volume.y.reshape(2, 1, -1)).reshape(2, 2, 2, 2, *volume.y.shape[1:])
-            strain = (grad[:, :, e, q] + grad[:, :, e, q].T) / 2
-            stress[..., e, q], tangent[..., e, q] = volume.respond(a, strain)
-        force = skfem.LinearForm(lambda v, w, s=stress: (s * v.grad).sum(axis=(0, 1))).assemble(basis)
-        K = skfem.BilinearForm(
-            lambda u, v, w, C=tangent: (np.einsum("ijkl...,kl...->ij...", C, u.grad) * v.grad).sum(axis=(0, 1))
-        ).assemble(basis)
-        residual = (traction - force)[free]
+            stress[..., e, q], tangent[..., e, q] = volume.respond(medium, x[:, e, q], grad[:, :, e, q])
+        residual = (traction - ch12.internal_forces(basis, stress))[free]
         if np.abs(residual).max() < 1e-12 * np.abs(traction).max():
             break
-        u[free] += scipy.sparse.linalg.spsolve(K[free][:, free].tocsc(), residual)
+        K = ch12.stiffness_matrix(basis, tangent)[free][:, free]
+        u[free] += scipy.sparse.linalg.spsolve(K.tocsc(), residual)
     return u, stress, tangent
 
 

@@ -72,7 +72,7 @@ def pulled_fibres(fraction: float = 0.4, contrast: float = 20.0, angle: float = 
         right.plot(E * np.cos(ANGLES), E * np.sin(ANGLES), color=colour, ls=style, label=label)
     here = young(C, theta)
     right.plot(*(here * t), "o", color=ORANGE)
-    reach = 1.1 * min(voigt.max(), 3 * young(C).max())
+    reach = 1.1 * min(voigt.max(), 3.5 * young(C).max())
     right.set(xlim=(-reach, reach), ylim=(-reach, 1.6 * reach), xlabel="E cos θ", ylabel="E sin θ", aspect="equal")
     right.set_title(f"E({angle:g}°) = {here:.2f}, resin = 1")
     right.legend(loc="upper center", fontsize=8)

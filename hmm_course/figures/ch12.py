@@ -325,6 +325,6 @@ def strong(data: Data) -> Any:
         data["stretch"], data["slope"] * (data["stretch"] - 1), color=BLUE, ls=":", lw=1.2, label="its linear law"
     )
     right.plot(data["stretch"], data["plain"], color="0.45", ls="--", label="rubber alone")
-    right.set(xlabel="stretch λ", ylabel="force per unloaded area", title="Rubber, finite strain")
+    right.set(xlabel="stretch λ", ylabel="force per unloaded area, rubber's E = 1", title="Rubber, finite strain")
     right.legend(loc="upper left")
     return figure

@@ -147,14 +147,18 @@ def beam(data: Data) -> Any:
     image = top.imshow(
         data["picture"].T, origin="lower", extent=(0, LENGTH, 0, HEIGHT), cmap="RdBu_r", vmin=-bound, vmax=bound
     )
-    figure.colorbar(image, ax=top, orientation="horizontal", shrink=0.7, label="stress $σ_{11}$", extend="both")
+    figure.colorbar(
+        image, ax=top, orientation="horizontal", shrink=0.7, label="stress $σ_{11}$, resin's E = 1", extend="both"
+    )
     top.set(xlabel="$x_1$", ylabel="$x_2$", title="Every fibre resolved, ε = 1/8")
     top.grid(False)
     resolved, rebuilt, macro = data["stress"]
     line.plot(resolved, data["x2"], color=ORANGE, lw=1.4, label="resolved")
     line.plot(rebuilt, data["x2"], color=BLUE, ls="--", lw=1.4, label="HMM, reconstructed")
     line.plot(macro, data["x2"], color="0.3", lw=1.2, label="HMM, macro")
-    line.set(xlabel="stress $σ_{11}$", ylabel="$x_2$", title=f"On the section $x_1$ = {data['section']:.2f}")
+    line.set(
+        xlabel="stress $σ_{11}$, resin's E = 1", ylabel="$x_2$", title=f"On the section $x_1$ = {data['section']:.2f}"
+    )
     line.set_xticks((-0.02, 0, 0.02))
     line.legend(loc="upper left", fontsize=8)
     scale = 1 / abs(FORCE[1])
@@ -167,7 +171,7 @@ def beam(data: Data) -> Any:
     rates.loglog(data["eps"], 3 * data["strip"], color=GREEN, ls=":", label="three times that")
     last = fit_rate(data["eps"][-2:], data["gap"][-2:])
     rates.loglog(data["eps"], data["gap"], "o-", color=ORANGE, label=f"deflection: last slope {last:.2f}")
-    rates.set(xlabel="ε", ylabel="resolved to HMM", title="How fast the two meet", ylim=(2e-3, 1.5))
+    rates.set(xlabel="ε", ylabel="relative distance to HMM", title="Every fibre resolved against HMM", ylim=(2e-3, 1.5))
     rates.set_xticks(data["eps"], [f"1/{round(1 / e)}" for e in data["eps"]])
     rates.legend(loc="upper left", fontsize=8)
     return plain(figure)

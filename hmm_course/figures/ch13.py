@@ -83,14 +83,23 @@ def picture(data: Data) -> Any:
     show(first, data["grey"], "What the microscope saw", vmin=0, vmax=255)
     second.fill_between(np.arange(256), data["counts"], color="0.6", step="mid")
     second.axvline(LEVEL, color=ORANGE, ls="--", label="threshold")
-    second.set(xlabel="grey level", ylabel="pixels", title="Its histogram", xlim=(40, 215), ylim=(0, None))
+    second.set(
+        xlabel="grey level",
+        ylabel="pixels",
+        title="Its histogram",
+        xlim=(40, 215),
+        ylim=(0, 1.25 * data["counts"].max()),
+    )
     second.legend(loc="upper right")
     show(third, data["grey"] > LEVEL, "Two phases")
     fourth.plot(data["r"], data["two_point"], "o", color=BLUE, ms=3, label="measured")
     fourth.plot(data["r"], data["arcsine"], color="0.3", lw=1.2, label="infinite medium")
     fourth.axhline(0.25, color="0.6", ls=":", lw=1)
     fourth.set(
-        xlabel="distance r, in lengths ℓ", ylabel="both ends bright", title="Two-point correlation", ylim=(0.15, 0.52)
+        xlabel="distance r, in lengths ℓ",
+        ylabel="chance S(r): both ends bright",
+        title="Two-point correlation",
+        ylim=(0.15, 0.52),
     )
     fourth.legend()
     return figure
@@ -273,7 +282,7 @@ def windows(data: Data) -> Any:
             label=f"error bar by {label}: {100 * inside.mean():.0f} % hold the truth",
         )
     right.axhline(truth, color="0.3", ls="--", lw=1)
-    right.set(xlabel="picture", ylabel="conductivity", title="Sixty pictures of the same alloy", ylim=(1.7, 5.6))
+    right.set(xlabel="picture", ylabel="conductivity", title="Sixty pictures of the same alloy", ylim=(1.7, 6))
     right.legend(loc="upper left")
     return figure
 

@@ -66,10 +66,14 @@ def threshold(p: Array, chance: Array) -> float:
 
 def percolation(data: Data) -> Any:
     figure, (left, right) = canvas(1, 2, figsize=(11.6, 4))
-    for name, colour, text in (("edges", BLUE, "across edges"), ("corners", ORANGE, "or corners")):
-        left.plot(data["p"], data[name][0], color=colour, lw=1, ls="--", label=f"{text}, 16² tiles")
-        left.plot(data["p"], data[name][1], color=colour, label=f"{text}, 64² tiles")
-    left.set(xlabel="share p of good tiles", ylabel="chance that a path spans", title="When do good tiles connect?")
+    for name, colour, text in (("edges", BLUE, "across edges"), ("corners", ORANGE, "or over corners")):
+        left.plot(data["p"], data[name][0], color=colour, lw=1, ls="--")
+        left.plot(data["p"], data[name][1], color=colour, label=text)
+    left.set(
+        xlabel="share p of good tiles",
+        ylabel="chance that a path spans",
+        title="Do good tiles connect? Solid: 64² tiles, dashed: 16²",
+    )
     for name, colour, mark in (("upper", ORANGE, "v"), ("lower", BLUE, "^")):
         logs = np.log10(data[name])
         middle, error = logs.mean(axis=1), logs.std(axis=1, ddof=1) / np.sqrt(logs.shape[1])

@@ -165,6 +165,7 @@ CASES = [
     mistake(checks.bands, arithmetic(1, 1), "A_22 is the mean of C_22"),
     mistake(checks.bands, arithmetic(0, 1), "A_12 is the mean of C_12"),
     mistake(checks.bands, no_square, "you lose part of A_22"),
+    mistake(checks.bands, lambda C, D, f: np.diag(np.diag(bands(C, D, f))), "A_12 is missing"),
     mistake(checks.bands, lambda C, D, f: bands(C, D, f) * f, "two equal materials make no bands"),
     mistake(checks.bands, lambda C, D, f: np.triu(bands(C, D, f)) + np.tril(C, -1), "A should be symmetric"),
     mistake(checks.bands, with_entry(0, 0, lambda C, D, f: max(C[0, 0], D[0, 0])), "stiffer than the mean"),
