@@ -17,7 +17,6 @@ from hmm_course.figures.ch16_study import (
     Case,
     Judge,
     broken,
-    factor,
     hmm_solution,
     multiscale,
     nodal,
@@ -26,7 +25,6 @@ from hmm_course.figures.ch16_study import (
     refined,
     slug,
     study_data,
-    substitute,
 )
 
 __all__ = ["study_data"]
