@@ -21,7 +21,11 @@ THREE = (np.array([-1, 0, 1]) * math.sqrt(0.6) + 1) / 2, np.array([5, 8, 5]) / 1
 
 @dataclass(frozen=True)
 class Lattice:
-    """A rectangle of counts[0] x counts[1] coarse elements with n x n fine cells each; e = i counts[1] + j."""
+    """A rectangle of counts[0] x counts[1] coarse elements with n x n fine cells each.
+
+    Element (i, j) has the number e = i counts[1] + j, and coarse nodes are numbered alike. ``domain``: ((left, right), (bottom,
+    top)). Nothing is checked here; ``msfem_basis`` does.
+    """
 
     counts: tuple[int, int]
     n: int
@@ -29,16 +33,17 @@ class Lattice:
 
     @property
     def elements(self) -> int:
+        """How many coarse elements, E."""
         return self.counts[0] * self.counts[1]
 
     @property
     def nodes_shape(self) -> tuple[int, int]:
-        """Coarse nodes per side."""
+        """Coarse nodes along each side."""
         return self.counts[0] + 1, self.counts[1] + 1
 
     @property
-    def count(self) -> int:
-        """Coarse nodes."""
+    def node_count(self) -> int:
+        """Of coarse nodes, those on the boundary included."""
         return self.nodes_shape[0] * self.nodes_shape[1]
 
     @property
@@ -54,7 +59,7 @@ class Lattice:
     @cached_property
     def nodes(self) -> Array:
         """Numbers of the corners of every element (E, 4)."""
-        number = np.arange(self.count).reshape(self.nodes_shape)
+        number = np.arange(self.node_count).reshape(self.nodes_shape)
         return np.stack([number[i : i + self.counts[0], j : j + self.counts[1]].ravel() for i, j in CORNERS], axis=1)
 
     @cached_property
@@ -66,7 +71,7 @@ class Lattice:
     @cached_property
     def inner(self) -> Array:
         """Coarse nodes that are not on the boundary."""
-        return np.arange(self.count).reshape(self.nodes_shape)[1:-1, 1:-1].ravel()
+        return np.arange(self.node_count).reshape(self.nodes_shape)[1:-1, 1:-1].ravel()
 
     def points(self, which: Array, low: tuple[int, int], shape: tuple[int, int], rule: Any = TWO) -> Array:
         """Gauss points (2, K, P) of patches of ``shape`` fine cells that begin ``low`` cells before the elements ``which``:
@@ -107,10 +112,17 @@ class Lattice:
 
 @dataclass(frozen=True, eq=False)
 class BrokenField:
-    """Values (E, n+1, n+1) on the fine nodes of every coarse element, bilinear between them."""
+    """Values (E, n+1, n+1) on the fine nodes of every coarse element, bilinear between them. ValueError for another shape."""
 
     lattice: Lattice
     values: Array = field(repr=False)
+
+    def __post_init__(self) -> None:
+        wanted = self.lattice.elements, self.lattice.n + 1, self.lattice.n + 1
+        if np.shape(self.values) != wanted:
+            raise ValueError(
+                f"values have shape {np.shape(self.values)}; this lattice needs {wanted}, element by element"
+            )
 
     def at(self, points: Array) -> Array:
         """Values at points (2, ...): (...). On an edge between two elements, that of the right or upper one."""
@@ -171,9 +183,14 @@ class BrokenField:
 
 
 def _as_points(points: Array) -> tuple[Array, tuple[int, ...]]:
-    points = np.asarray(points, dtype=float)
-    if points.ndim == 0 or len(points) != 2 or not np.isfinite(points).all():
-        raise ValueError(f"points of shape {points.shape} must be finite coordinates (2, ...)")
+    try:
+        points = np.asarray(points, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"points={points!r} must be coordinates (2, ...)") from error
+    if points.ndim == 0 or len(points) != 2:
+        raise ValueError(f"points have shape {points.shape}; coordinates (2, ...) are needed")
+    if not np.isfinite(points).all():
+        raise ValueError(f"points hold {points[~np.isfinite(points)][0]}; coordinates must be finite")
     return points.reshape(2, -1), points.shape[1:]
 
 

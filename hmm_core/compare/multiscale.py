@@ -52,9 +52,9 @@ class MsFEMBasis:
         between coarse nodes. ``source``: a number or a function of x (2, K), integrated on the fine grid."""
         lattice, test = self.lattice, self.phi if self.formulation == "galerkin" else hats(self.lattice.n)
         f = _evaluate("source", source, lattice.gauss)
-        b = np.bincount(lattice.nodes.ravel(), load(lattice, f, test).ravel(), lattice.count)
-        u, inner = np.zeros(lattice.count), lattice.inner
-        outer = np.setdiff1d(np.arange(lattice.count), inner)
+        b = np.bincount(lattice.nodes.ravel(), load(lattice, f, test).ravel(), lattice.node_count)
+        u, inner = np.zeros(lattice.node_count), lattice.inner
+        outer = np.setdiff1d(np.arange(lattice.node_count), inner)
         u[outer] = _evaluate("dirichlet", dirichlet, lattice.corners[:, outer])
         if inner.size:
             u[inner] = self._factor.solve(b[inner] - (self.matrix @ u)[inner])
@@ -66,7 +66,7 @@ class MsFEMBasis:
         """Of the coarse system, boundary nodes included."""
         nodes = self.lattice.nodes
         rows, columns = (np.broadcast_to(part, self.stiffness.shape) for part in (nodes[:, :, None], nodes[:, None]))
-        size = self.lattice.count
+        size = self.lattice.node_count
         return coo_matrix((self.stiffness.ravel(), (rows.ravel(), columns.ravel())), (size, size)).tocsc()
 
     @cached_property
@@ -101,7 +101,7 @@ def msfem_basis(
 
     Parameters
     ----------
-    a : medium a(x, y), scalar or tensor. eps : period.
+    a : medium a(x, y), scalar or tensor, positive definite. eps : period, > 0.
     elements : coarse elements per side, one number or two. n : fine elements per side of each; the fine grid has to resolve eps.
     oversampling : width of the layer around an element that its patch has in addition, in elements; cut off at the boundary
         of the domain, where the linear guess is the truth of u = 0. 0: the element itself.
@@ -114,13 +114,14 @@ def msfem_basis(
     The local problems are solved by Q1 elements with 2 x 2 Gauss points on the fine grid, like ``resolve`` on a mesh of
     elements * n squares, exactly (by a sparse factorization). The four functions of an element add up to 1.
 
-    Raises TypeError or ValueError for arguments outside these sets, fine elements larger than eps/2, a medium that is
-    not positive or made for another eps, and a patch whose functions cannot be told apart at the corners of its element.
+    Raises TypeError or ValueError for arguments outside these sets, fine elements larger than eps/2, a medium that is not finite,
+    not positive definite or made for another eps, and a patch whose functions cannot be told apart at the corners of its element.
     """
-    counts = tuple(elements) if isinstance(elements, tuple | list) else (elements, elements)
-    _refuse(counts, n, oversampling, formulation, domain)
-    refuse_scale(a, 0.0 if eps is None else eps)
-    lattice = Lattice(counts, int(n), tuple((float(low), float(high)) for low, high in domain))
+    counts = tuple(elements) if np.ndim(elements) == 1 else (elements, elements)
+    _refuse(counts, n, eps, oversampling, formulation)
+    domain = _rectangle(domain)
+    refuse_scale(a, eps)
+    lattice = Lattice((int(counts[0]), int(counts[1])), int(n), domain)
     if max(lattice.h) > eps / 2:
         raise ValueError(f"n={n}: fine elements of {max(lattice.h):.3g} cannot resolve eps={eps!r}; at most eps/2 can")
     phi = np.empty((lattice.elements, 4, n + 1, n + 1))
@@ -157,23 +158,33 @@ def msfem_plane(
     return msfem_basis(a, eps, elements, n, **options).solve(source, dirichlet)
 
 
-def _refuse(counts: Any, n: Any, oversampling: Any, formulation: Any, domain: Any) -> None:
+def _refuse(counts: tuple, n: Any, eps: Any, oversampling: Any, formulation: Any) -> None:
     if len(counts) != 2:
-        raise ValueError(f"elements={counts!r} must be one number or two")
+        raise ValueError(f"elements={counts!r} must be one integer or a pair of them")
     for name, value, least in (("elements", counts[0], 1), ("elements", counts[1], 1), ("n", n, 2)):
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
         if value < least:
             raise ValueError(f"{name}={value}: at least {least} per side is needed")
-    if isinstance(oversampling, bool) or not isinstance(oversampling, Real):
-        raise TypeError(f"oversampling={oversampling!r} must be a number, not {type(oversampling).__name__}")
+    for name, value in (("eps", eps), ("oversampling", oversampling)):
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name}={value!r} must be a number, not {type(value).__name__}")
+    if not 0 < eps < math.inf:
+        raise ValueError(f"eps={eps!r} must be positive and finite: a basis is made for one period")
     if not 0 <= oversampling < math.inf:
         raise ValueError(f"oversampling={oversampling!r} must be finite and >= 0, in coarse elements")
     if formulation not in FORMULATIONS:
         raise ValueError(f"formulation={formulation!r} is not one of {', '.join(map(repr, FORMULATIONS))}")
-    ends = np.asarray(domain, dtype=float)
-    if ends.shape != (2, 2) or not np.isfinite(ends).all() or not (ends[:, 0] < ends[:, 1]).all():
+
+
+def _rectangle(domain: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    try:
+        (left, right), (bottom, top) = ((float(low), float(high)) for low, high in domain)
+    except (TypeError, ValueError):
+        left = right = bottom = top = math.nan
+    if not (-math.inf < left < right < math.inf and -math.inf < bottom < top < math.inf):
         raise ValueError(f"domain={domain!r} must be ((left, right), (bottom, top)), finite, in this order")
+    return (left, right), (bottom, top)
 
 
 # -- the local problems ------------------------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def time_average(answer: Callable[[float, Array, float, float, float, Any], Any]
         },
         atol=0.05,
     )
+    recognise(F, {"you add up -y^3 over the window: divide by the number of its steps.": 100 * exact}, rtol=0.08)
     match(F, exact, "the force at x = 0.5", atol=0.08)
     require(
         close(end.mean(), x, atol=0.07) and end.std() > 0.5,
@@ -170,7 +171,11 @@ def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
         if not isinstance(told, tuple | list | np.ndarray) or len(told) != 2:
             fail("plan should return two numbers: settle and window.")
         settle, window = (number(value, name) for value, name in zip(told, ("settle", "window"), strict=True))
-        require(settle >= 0 and window > 0, "times are not negative, and the window must have a length.")
+        require(
+            settle >= 0 and window > 0,
+            f"settle = {settle:.3g}, window = {window:.3g}: times are not negative, and the window must have a length. A settle "
+            "that is too short leaves no room for the noise; do not try it.",
+        )
         return settle, window
 
     asked = (0.05, 4.0, 0.75, 6.0, 16)
@@ -275,7 +280,8 @@ def macro_path(slow_path: Callable[..., Array], forcing: Callable[[float], float
 def hidden_scale(suspicion: Callable[[Array, Callable[[Array], float]], float]) -> None:
     """suspicion(series, memory): scatter of the replicas' means over the standard error that they claim."""
     rng = np.random.default_rng(0)
-    series = rng.standard_normal((12, 400)) + 0.5 * rng.standard_normal((12, 1))
+    widths = np.linspace(0.8, 1.2, 12)[:, None]  # no two replicas claim the same
+    series = widths * rng.standard_normal((12, 400)) + 0.5 * rng.standard_normal((12, 1))
 
     def of(series: Array, memory: Callable[[Array], float], case: str) -> float:
         told = ask(suspicion, series.copy(), memory, name="suspicion", case=case)
@@ -293,6 +299,7 @@ def hidden_scale(suspicion: Callable[[Array, Callable[[Array], float]], float]) 
         all(shape == (400,) for shape in calls),
         f"memory wants one series (T,); it was called with shape {calls[0]}.",
     )
+    require(len(calls) >= 12, f"memory was asked for {len(calls)} of 12 replicas: each makes a claim of its own.")
     means, within = series.mean(axis=1), series.var(axis=1)
     claimed = np.sqrt(np.mean(2 * 3.0 * within / 400))
     scatter = means.std(ddof=1)
@@ -311,6 +318,12 @@ def hidden_scale(suspicion: Callable[[Array, Callable[[Array], float]], float]) 
             "the variance within a replica is that about its own mean; you took that of all values together.": scatter
             / np.sqrt(2 * 3.0 * series.var() / 400),
             "this is the scatter alone: divide by what the replicas claim.": scatter,
+            "you average over the replicas; the averages over time are wanted, one for each row: axis=1.": series.mean(
+                axis=0
+            ).std(ddof=1)
+            / claimed,
+            "T is the length of a series, not the number of replicas: series.shape[1].": scatter
+            / np.sqrt(np.mean(2 * 3.0 * within / 12)),
         },
         rtol=2e-4,
     )

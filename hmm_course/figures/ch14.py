@@ -70,6 +70,12 @@ def _at(rates: Array, state: int, t: float) -> Array:
     return expm((rates - np.diag(rates.sum(axis=1))) * t)[state]
 
 
+def slow_events(n: int = FIRST, t: float = LAST, steps: int = 60) -> float:
+    """How many proteins are made or broken until t, on average, for infinitely fast binding: by the midpoint rule."""
+    rates = averaged(np.arange(MOST + 1)).sum(axis=0)
+    return float(np.mean([limit(n, (k + 0.5) * t / steps) @ rates for k in range(steps)]) * t)
+
+
 def apart(p: Array, q: Array) -> float:
     """Total variation: the largest difference of the probabilities of any event."""
     return float(np.abs(p - q).sum() / 2)
@@ -112,9 +118,9 @@ def gene_figure(data: Data) -> Any:
     rates.plot(n, low + high, color=BLUE, label="production, averaged")
     rates.plot(n, decay, color=ORANGE, label="decay, averaged")
     made, spread = data["told"][:2].sum(axis=0), data["told_stderr"][1]
-    rates.errorbar(data["asked"], made, 2 * spread, fmt="o", color=BLUE, ms=4, label="told by fast reactions")
+    rates.errorbar(data["asked"], made, 2 * spread, fmt="o", color=BLUE, ms=4, label="answers of nested simulation")
     rates.plot(data["asked"], data["told"][2], "o", color=ORANGE, ms=4)
-    rates.set(xlabel="molecules of protein", ylabel="events per unit of time", title="What is asked, and what is told")
+    rates.set(xlabel="molecules of protein", ylabel="events per unit of time", title="Rates: answers and closed form")
     p, middle = coarse(data["limit"])
     law.plot(middle, p, color="black", lw=1, label="binding infinitely fast, exact")
     law.plot(middle, coarse(data["exact_1"])[0], color="0.6", ls="--", label="binding as slow as the rest, exact")
@@ -131,7 +137,7 @@ def gene_figure(data: Data) -> Any:
     cost.set(xlabel="speed F of binding", ylabel="events per cell", title="What it costs")
     rate_plot(wrong, data["fast"][2:], data["distance"][2:], "F ≥ 100", -1.0, color=BLUE)
     wrong.loglog(data["fast"][:3], data["distance"][:3], "o-", color=BLUE, alpha=0.4)
-    wrong.set(xlabel="speed F of binding", ylabel="distance of the two laws", title="From when on it is right")
+    wrong.set(xlabel="speed F of binding", ylabel="total variation from the limit", title="When is it right?")
     for ax in (rates, law, cost, wrong):
         ax.legend(fontsize=8)
     return plain(figure)
@@ -279,10 +285,13 @@ def swarm_figure(data: Data) -> Any:
     law = closed_form(float(data["eps"]))
     middle.plot(law.x, law.V, color=BLUE, lw=1)
     middle.plot(law.x, 4 * law.D, color=GREEN, lw=1)
-    middle.errorbar(data["x"], data["V"], 2 * data["V_stderr"], fmt="o", ms=3, lw=1, color=BLUE, label="V, told")
-    middle.plot(data["x"], 4 * data["D"], "o", ms=3, color=GREEN, label="4 D, told")
-    middle.set(xlabel="x", title="The law (lines: closed form)", ylim=(-6.5, 8.5))
+    middle.errorbar(data["x"], data["V"], 2 * data["V_stderr"], fmt="o", ms=3, lw=1, color=BLUE, label="V, answers")
+    middle.plot(data["x"], 4 * data["D"], "o", ms=3, color=GREEN, label="4 D, answers")
+    middle.set(xlabel="x", ylabel="V and 4 D", title="The law (lines: closed form)", ylim=(-6.5, 8.5))
     middle.legend(fontsize=8, ncols=2, loc="upper center")
-    rate_plot(right, data["ladder"], data["distance"], "all bacteria", 2.0, color=ORANGE)
-    right.set(xlabel="ε, length of a run", ylabel="distance of the densities", title="How wrong is the limit?")
+    rate_plot(right, data["ladder"], data["distance"], "distance", 2.0, color=ORANGE)
+    right.set(xlabel="ε, length of a run", ylabel="mean distance of the densities", title="How wrong is the limit?")
+    right.set_xticks([0.025, 0.05, 0.1], ["0.025", "0.05", "0.1"], minor=False)
+    right.set_xticks([], minor=True)
+    right.set_yticks([0.005, 0.01, 0.02, 0.05], ["0.005", "0.01", "0.02", "0.05"])
     return plain(figure)

@@ -125,12 +125,14 @@ def cable_figure(data: Data) -> Any:
     middle.axvline(width(cable_conductivity()), color="0.6", ls=":", label="width of the front")
     middle.set(xlabel="length ε of a cell", ylabel="speed", title="Slower, then not at all", ylim=(-0.01, 0.19))
     middle.legend(fontsize=8, loc="upper right", ncols=2)
-    small = data["eps"] <= 1
+    small = data["eps"] <= 0.75
     lag = 1 - data["speed"] / c
-    rate_plot(right, data["eps"][small], lag[small], "ε ≤ 1", 2.0, color=ORANGE)
-    rest = (data["eps"] >= 1) & (data["speed"] > 0)
+    rate_plot(right, data["eps"][small], lag[small], "ε ≤ 3/4", 2.0, color=ORANGE)
+    rest = (data["eps"] >= 0.75) & (data["speed"] > 0)
     right.loglog(data["eps"][rest], lag[rest], "o-", color=ORANGE, alpha=0.4)
     right.set(xlabel="length ε of a cell", ylabel="1 − speed / limit", title="How much slower")
+    right.set_xticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
+    right.set_xticks([], minor=True)
     return plain(figure)
 
 
@@ -268,7 +270,7 @@ def pulse_figure(data: Data) -> Any:
     right.plot(data["x_resolved"], data["resolved"][2, 1], color=ORANGE, lw=1.2, label="resolved, ε = 1")
     right.plot(data["x_hmm"], data["hmm"][2, 1], color=BLUE, ls="--", label=f"HMM, t = {data['times'][2]:g}")
     left.set(xlabel="x", ylabel="potential v", title="A pulse in the cable", ylim=(-0.3, 1.45))
-    right.set(xlabel="x", ylabel="recovery w", title="What stays behind")
+    right.set(xlabel="x", ylabel="recovery w", title="Recovery at t = 100")
     left.legend(fontsize=8, ncols=3, loc="upper left")
     right.legend(fontsize=8)
     return figure

@@ -17,7 +17,6 @@ from hmm_course.figures.ch16_study import (
     Case,
     Judge,
     broken,
-    factor,
     hmm_solution,
     multiscale,
     nodal,
@@ -26,7 +25,6 @@ from hmm_course.figures.ch16_study import (
     refined,
     slug,
     study_data,
-    substitute,
 )
 
 __all__ = ["study_data"]
@@ -39,6 +37,7 @@ LOOK = {
     "MsFEM oversampled": {"color": PINK, "marker": "D"},
     "DNS": {"color": ORANGE, "marker": "x"},
 }
+PRODUCTS = {"HMM + reconstruction": 3, "MsFEM": 4, "MsFEM oversampled": 4}  # U and two correctors; four basis functions
 SECONDS = Path(__file__).parents[2] / "benchmarks" / "relatives.json"
 
 
@@ -104,7 +103,7 @@ def basis_figure(data: Data) -> Any:
     line = np.linspace(0, 4, len(data["linear"]))
     axes[3].plot(line, data["linear"][-1], color=GREEN, label="linear edges")
     axes[3].plot(line, data["oversampled"][-1], color=PINK, label="oversampled")
-    axes[3].set(title="on the right edge", xlabel="$x_2/ε$")
+    axes[3].set(title="φ − bilinear, right edge", xlabel="$x_2/ε$")
     axes[3].legend(fontsize=8)
     return figure
 
@@ -147,17 +146,21 @@ def limit_data(inverse: tuple[int, ...] = (4, 8, 16, 32), N: int = 16) -> Data:
     return out
 
 
-def work_of(method: str, eps: Array, N: int = 16, n: int = 8) -> Array:
-    """The work for one source at any eps, without solving: N x N elements, n micro elements per period."""
-    eps, macro = np.asarray(eps, dtype=float), factor((N - 1) ** 2) + substitute((N - 1) ** 2)
+def work_of(method: str, eps: Array, N: int = 16, n: int = 8, multigrid: bool = False) -> Array:
+    """The work for one source at any eps, without solving: N x N elements, n micro elements per period.
+
+    By a direct solver; ``multigrid``: by one that needs work in proportion to the unknowns, for every right-hand side."""
+
+    def of(m: Array, sides: int) -> Array:
+        return sides * m if multigrid else m**1.5 + sides * m * np.log2(m)
+
+    eps, macro = np.asarray(eps, dtype=float), of(np.array((N - 1.0) ** 2), 1)
     if method == "DNS":
-        m = (n / eps - 1) ** 2
-        return m**1.5 + m * np.log2(m)
+        return of((n / eps - 1) ** 2, 1)
     if method == "HMM":
-        return 4 * N**2 * (factor(n * n) + 2 * substitute(n * n)) + macro + 0 * eps
+        return 4 * N**2 * of(np.array(float(n * n)), 2) + macro + 0 * eps
     side = n / (eps * N)
-    local = (side * (1 + 2 * LAYER * (method == "MsFEM oversampled")) - 1) ** 2
-    return N**2 * (local**1.5 + 3 * local * np.log2(local)) + macro
+    return N**2 * of((side * (1 + 2 * LAYER * (method == "MsFEM oversampled")) - 1) ** 2, 3) + macro
 
 
 def limit(data: Data) -> Any:
@@ -220,13 +223,23 @@ def study_figure(data: Data, column: str = "L2") -> Any:
 
 
 def cheapest(
-    data: Data, case: str, column: str, tol: float, sources: int = 1, methods: tuple[str, ...] = METHODS
+    data: Data,
+    case: str,
+    column: str,
+    tol: float,
+    sources: int = 1,
+    methods: tuple[str, ...] = METHODS,
+    written: bool = False,
 ) -> tuple[str, int, float]:
-    """Method, N and work of the cheapest row of a case with an error of at most tol, for so many sources."""
+    """Method, N and work of the cheapest row of a case with an error of at most tol, for so many sources.
+
+    ``written``: the fine field of every source is written out, which costs PRODUCTS for each node of the fine grid."""
     best = ("none", 0, np.inf)
+    nodes = {c.name: c.M**2 for c in CASES}[case]
     for method in methods:
         rows = table(data, case, method)
-        work = rows["setup"] + sources * rows["per_source"]
+        each = rows["per_source"] + written * PRODUCTS.get(method, 0) * nodes
+        work = rows["setup"] + sources * each
         for N, error, cost in zip(rows["N"], rows[column], work, strict=True):
             if error <= tol and cost < best[2]:
                 best = method, int(N), float(cost)

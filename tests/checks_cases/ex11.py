@@ -85,6 +85,14 @@ def plan_by(replicas=True, factor=2.0, tau=True, grid=4000, share=None):
     return plan
 
 
+def all_settles(tol, variance, tau, bias, R):
+    """From 0 on: where nothing is left for the noise the window is negative, and argmin likes it."""
+    settle = np.linspace(0, 12, 2000)
+    window = 2 * tau * variance / (R * (tol**2 - bias**2 * np.exp(-2 * settle)))
+    best = np.argmin(settle + window)
+    return settle[best], window[best]
+
+
 def no_settling(tol, variance, tau, bias, R):
     return 0.0, 2 * tau * variance / (R * tol**2)
 
@@ -162,6 +170,20 @@ def of_all(series, memory):
     return suspicion(series, lambda one: memory(series.ravel()))
 
 
+def first_alone(series, memory):
+    one, T = series[0], series.shape[1]
+    return series.mean(axis=1).std(ddof=1) / np.sqrt(2 * memory(one) * one.var() / T)
+
+
+def over_replicas(series, memory):
+    return suspicion(series, memory) * series.mean(axis=0).std(ddof=1) / series.mean(axis=1).std(ddof=1)
+
+
+def undivided(*asked):
+    F, bar, end = answer_by()(*asked)
+    return F * round(asked[3] / asked[4]), bar, end
+
+
 def not_asked(series, memory):
     return suspicion(series, lambda one: 1.0)
 
@@ -199,6 +221,7 @@ CASES = [
     mistake(checks.time_average, answer_by(flux=lambda y: y, cube=True), "the cube of the mean"),
     mistake(checks.time_average, answer_by(flux=lambda y: y**3), "minus the cube"),
     mistake(checks.time_average, answer_by(flux=lambda y: y), "you average y itself"),
+    mistake(checks.time_average, undivided, "divide by the number of its steps"),
     mistake(checks.time_average, answer_by(settle=0.0), "nothing is left out"),
     mistake(checks.time_average, answer_by(from_start=True), "must not be added up"),
     mistake(checks.time_average, answer_by(settle=1.0), "you leave out one time unit"),
@@ -216,6 +239,7 @@ CASES = [
     right(checks.least_cost, plan_by()),
     right(checks.least_cost, lambda *a: np.array(plan_by(grid=1000)(*a))),
     mistake(checks.least_cost, no_settling, "settle = 0"),
+    mistake(checks.least_cost, all_settles, "leaves no room for the noise"),
     mistake(checks.least_cost, plan_by(replicas=False), "does not know that there are replicas"),
     mistake(checks.least_cost, plan_by(factor=1.0), "the factor 2 is missing"),
     mistake(checks.least_cost, plan_by(factor=1.0, tau=False), "forgets the correlation"),
@@ -257,6 +281,9 @@ CASES = [
     mistake(checks.hidden_scale, together, "of all values together"),
     mistake(checks.hidden_scale, of_all, "memory wants one series"),
     mistake(checks.hidden_scale, not_asked, "never called"),
+    mistake(checks.hidden_scale, first_alone, "asked for 1 of 12 replicas"),
+    mistake(checks.hidden_scale, over_replicas, "axis=1"),
+    mistake(checks.hidden_scale, suspicion_by(lambda s, c, R: s / c * np.sqrt(R / 400)), "not the number of replicas"),
     mistake(checks.hidden_scale, suspicion_by(lambda s, c, R: s / c * 1.5), "is off by"),
     *nonsense_functions(checks.hidden_scale),
 ]
