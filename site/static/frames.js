@@ -1,6 +1,9 @@
 // A demo without Python: one control at a time, and the pictures that were made beforehand.
 document.addEventListener("DOMContentLoaded", () => {
-  // The theme's folded lists have a sign and no words.
+  // The theme's button for the search says less to those who hear it than to those who see it; its folded lists say nothing.
+  document.querySelectorAll(".search-button-field").forEach((button) => {
+    button.setAttribute("aria-label", button.textContent.replace(/\s+/g, " ").trim() || "Search");
+  });
   document.querySelectorAll("summary").forEach((sign) => {
     if (!sign.textContent.trim()) sign.setAttribute("aria-label", "show or hide what is below");
   });
