@@ -79,7 +79,8 @@ def solve_balance_law(
     riemann : "hll" or "rusanov".
     replicas : of U, perturbed as the noise of the flux may perturb it, if its answers say how noisy they are; the spread of these
         is ``flow.stderr``, to a relative 1/sqrt(2 replicas). They cost arithmetic, but no micro problem: the flux heard at U is
-        continued by its tangent, or, from a ``TableClosure``, by realisations of the table. 0: no band.
+        continued by its tangent, or, from a ``TableClosure``, by realisations of the table, which need nodes that are
+        ``independent`` for a band that keeps its promise. 0: no band.
     path : a file *.npz, written whole at every one of the times; ``Flow.load`` reads it.
 
     Raises
