@@ -67,7 +67,7 @@ class TableClosure:
     Noisy closures: nodes keep their standard errors, boxes are not halved for the sake of noise, and answers carry what it
     makes of them. Errors of neighbouring answers are then not independent: ``realisation`` draws them, for ``solve_balance_law``;
     the band of ``solve_elliptic`` takes errors for independent, and is too narrow. A queue told by rings, 14 seeds: with
-    ``independent``, intervals of 95 % held in 93 % of the moving cells without slopes, in 95 % with them; without, in 85 and 92 %.
+    ``independent``, intervals of 95 % held in 93 % of the moving cells without slopes, in 95 % with them; else 85 and 92 %.
 
     Pickles with its content, without its executor. Threads share one table; copies in other processes fill on their own.
 
