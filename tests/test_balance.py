@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hmm_core as hmm
 from hmm_core import Answer, ConvergenceError, Flow, PhysicalFlux, RefusedState, Volumes, solve_balance_law
@@ -116,6 +118,60 @@ def test_limiters_keep_the_range_and_are_symmetric(limiter):
     np.testing.assert_array_equal(-slope, LIMITERS[limiter](-a, -b))
     if limiter != "flat":
         np.testing.assert_allclose(LIMITERS[limiter](a, a), a, rtol=1e-15)
+
+
+class Kinked:
+    """A flux that is straight between random nodes: alone, or as a table of noisy nodes offers it."""
+
+    def __init__(self, rng, size, noisy):
+        self.nodes = np.sort([0, 1, *rng.random(rng.integers(3, 40))])
+        self.values = size * rng.standard_normal(self.nodes.size) + 2 * self.nodes * (1 - self.nodes)
+        self.noisy, self.slopes = noisy, np.diff(self.values) / np.diff(self.nodes)
+        if noisy:
+            self.realisation = lambda k: self
+
+    def __call__(self, x, u, grad):
+        k = np.clip(np.searchsorted(self.nodes, u, side="right") - 1, 0, len(self.slopes) - 1)
+        F = np.interp(u, self.nodes, self.values)[None]
+        return Answer(F, self.slopes[k][None], 0.0, np.full_like(F, 0.1) if self.noisy else None)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from(["random", "jumps", "smooth"]),
+    st.sampled_from([0.0, 0.02, 1.0]),
+    st.booleans(),
+    st.sampled_from(sorted(LIMITERS)),
+    st.sampled_from(["hll", "rusanov"]),
+)
+def test_whatever_function_the_flux_is_the_variation_does_not_grow(seed, start, size, noisy, limiter, riemann):
+    """So averages stay in the range of the first ones, to round-off."""
+    rng, n = np.random.default_rng(seed), 24
+    flux = Kinked(rng, size, noisy)
+    smooth = 0.5 + 0.5 * np.sin(2 * np.pi * np.arange(n) / n)
+    U = {"random": rng.random(n), "jumps": rng.choice([0, 0.2, 1.0], n), "smooth": smooth}[start]
+    times = np.linspace(0, 4 / n / min(100, np.abs(flux.slopes).max()), 5)
+    flow = solve_balance_law(Volumes(n), flux, U, times, limiter=limiter, riemann=riemann, replicas=0)
+    variation = np.abs(flow.averages - np.roll(flow.averages, 1, axis=1)).sum(axis=1)
+    assert np.diff(variation).max() < 1e-12
+    assert U.min() - 1e-14 <= flow.averages.min() and flow.averages.max() <= U.max() + 1e-14
+    np.testing.assert_allclose(flow.averages.mean(axis=1), U.mean(), rtol=1e-12)
+
+
+def test_a_noisy_table_keeps_its_own_bounds():
+    """States outside them would be an error: nodes 1/32 apart, whose noise turns the tangents around."""
+
+    def law(x, u, grad):
+        noise = [np.random.default_rng([3, int(v * 2**40)]).standard_normal() for v in u]
+        return Answer((u * (1 - u) + 0.02 * np.array(noise))[None], (1 - 2 * u)[None], 0.0, np.full_like(grad, 0.02))
+
+    class Law:
+        __call__ = staticmethod(law)
+
+    table = hmm.TableClosure(Law(), u=(0, 1), tol=1e-3, slopes=False, cells=16)
+    flow = solve_balance_law(Volumes(40), table, jump(1.0, 0.0), [0, 0.2, 0.35], replicas=4)
+    assert flow.averages.min() > -1e-14 and flow.averages.max() < 1 + 1e-14
 
 
 # -- waves ---------------------------------------------------------------------------------------------------------------

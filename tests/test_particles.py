@@ -248,6 +248,14 @@ def test_intervals_cover_what_they_promise(replicas, blocks):
     assert abs(share - 0.95) < FAR * math.sqrt(0.95 * 0.05 / 600)
 
 
+def test_one_series_with_a_weak_long_memory():
+    """A twenty-fifth of the variance that lasts makes three quarters of tau, and hides in the noise of the autocorrelation:
+    batches of 20 tau, as the window sees it, would hold in 85 %."""
+    series = ar1(0.2, (600, 1, 1, 4096), 6) * math.sqrt(0.96) + ar1(0.98, (600, 1, 1, 4096), 7) * math.sqrt(0.04)
+    share = coverage(series, burn_in=0.0)
+    assert abs(share - 0.95) < FAR * math.sqrt(0.95 * 0.05 / 600)
+
+
 def test_the_error_falls_as_the_root_of_time():
     times = 2 ** np.arange(8, 13)
     means = [ar1(0.7, (400, 1, T), 2)[:, 0].mean(axis=1) for T in times]

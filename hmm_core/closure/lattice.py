@@ -31,7 +31,9 @@ class Store:
     """What is known: nodes, by their names, and boxes, by level and name: which of the leaves one is, or -1 if it is halved."""
 
     names: dict[int, int] = field(default_factory=dict)
-    values: list[Array] = field(default_factory=list)  # of the nodes: (2 or 2 + D, P), rows f, standard error, slopes
+    values: list[Array] = field(
+        default_factory=list
+    )  # of the nodes: (2 + 2 D, P), rows f, standard error, slopes, their errors
     boxes: list[dict[int, int]] = field(default_factory=list)
     halved: list[dict[int, Array]] = field(default_factory=list)  # errors (P,) of the boxes that are halved
     leaves: list[tuple[Array, Array, float]] = field(
@@ -40,8 +42,15 @@ class Store:
     arrays: dict = field(default_factory=dict)  # the same as arrays, made when they are needed
     checked: bool = False  # whether it was looked at what else the law depends on
 
+    def level(self, level: int) -> dict[int, int]:
+        """The boxes of a level."""
+        while len(self.boxes) <= level:
+            self.boxes.append({})
+            self.halved.append({})
+        return self.boxes[level]
+
     def as_arrays(self) -> dict:
-        """nodes (N, 2 + D, P), names (N,); of the leaves corners (M, 2^D), place (M, 1 + D) and error (M,)."""
+        """nodes (N, 2 + 2 D, P), names (N,); of the leaves corners (M, 2^D), place (M, 1 + D) and error (M,)."""
         arrays = self.arrays
         if "nodes" not in arrays:
             arrays["nodes"], arrays["names"] = np.array(self.values), np.fromiter(self.names, dtype=np.int64)
@@ -51,12 +60,13 @@ class Store:
         return arrays
 
     def draws(self) -> Array:
-        """Standard normal numbers of the nodes (N, REALISATIONS, P), from their names."""
+        """Standard normal numbers of values and slopes at the nodes (N, REALISATIONS, 1 + D, P), from their names."""
         arrays = self.as_arrays()
         if "draws" not in arrays:
-            size = REALISATIONS, arrays["nodes"].shape[2]
-            names = map(int, arrays["names"])
-            arrays["draws"] = np.array([np.random.default_rng([7, name]).standard_normal(size) for name in names])
+            _, rows, P = arrays["nodes"].shape
+            rngs = [np.random.default_rng([7, name]) for name in map(int, arrays["names"])]
+            sizes = (REALISATIONS, 1, P), (REALISATIONS, rows // 2 - 1, P)
+            arrays["draws"] = np.array([np.concatenate(list(map(rng.standard_normal, sizes)), 1) for rng in rngs])
         return arrays["draws"]
 
 
@@ -136,15 +146,25 @@ class Lattice:
         corners, middles = (index[:, None] * step + part * step // 2 for part in (offsets[~middle], offsets[middle]))
         return corners, middles, offsets[middle] / 2
 
+    def halves(self) -> tuple[Array, Array]:
+        """The parts of a box: where they lie in it (2^D, D), and which of its nodes, corners first, are theirs (2^D, 2^D)."""
+        offsets, parts = (
+            np.array(list(product((0, 1, 2), repeat=self.dim))),
+            np.array(list(product((0, 1), repeat=self.dim))),
+        )
+        middle = (offsets == 1).any(axis=1)
+        order = np.argsort(np.argsort(middle, kind="stable"))  # corners first
+        return parts, order[(parts[:, None] + parts[None]) @ 3 ** np.arange(self.dim)[::-1]]
+
     def errors(self, corners: Array, middles: Array, t: Array, h: Array) -> Array:
-        """Estimates (B, P) from what is known at corners (B, 2^D, R, P) and middles (B, M, R, P), which are at t (M, D)."""
+        """Estimates (B, P) from what nodes know at corners (B, 2^D, R, P) and middles (B, M, R, P), which are at t (M, D)."""
         B, M = middles.shape[:2]
-        f, g = (np.repeat(part, M, axis=0) for part in (corners[:, :, 0], corners[:, :, 2:]))
+        f, g = (np.repeat(part, M, axis=0) for part in (corners[:, :, 0], corners[:, :, 2 : 2 + self.dim]))
         value, slope = self.interpolate(f, g, np.tile(t, (B, 1)), np.broadcast_to(h, (B * M, self.dim)))
         known = middles.reshape(B * M, *middles.shape[2:])
         error = np.abs(value - known[:, 0])
         if self.slopes:
-            error = error + np.einsum("j,kjp->kp", h, np.abs(slope - known[:, 2:])) / 5
+            error = error + np.einsum("j,kjp->kp", h, np.abs(slope - known[:, 2 : 2 + self.dim])) / 5
         return error.reshape(B, M, -1).max(axis=1)
 
     def interpolate(self, f: Array, g: Array, t: Array, h: Array) -> tuple[Array, Array]:
@@ -180,11 +200,8 @@ class Lattice:
 
 def _status(store: Store, level: int, names: Array) -> Array:
     """Leaf, -1 for halved, -2 for unknown boxes (K,)."""
-    while len(store.boxes) <= level:
-        store.boxes.append({})
-        store.halved.append({})
+    known = store.level(level)
     if ("level", level) not in store.arrays:
-        known = store.boxes[level]
         keys = np.fromiter(known.keys(), dtype=np.int64, count=len(known))
         order = np.argsort(keys)
         store.arrays["level", level] = keys[order], np.fromiter(known.values(), dtype=int, count=len(known))[order]

@@ -81,15 +81,15 @@ class TrajectoryClosure:
         told = self.measure(x, u, grad, memory)
         flux, stderr = (np.stack([getattr(e, name) for e in told.flux], axis=-1) for name in ("mean", "stderr"))
         d_du, d_dgrad = np.zeros_like(flux), np.zeros((self.dim, *flux.shape))
+        blurs = np.zeros_like(d_du), np.zeros_like(d_dgrad)
         for name, slopes in told.slopes.items():
-            slope = -np.stack([e.mean for e in slopes], axis=-1)
-            if name == "u":
-                d_du = slope
-            else:
-                d_dgrad[:, int(name[4:])] = slope
+            place = (0, ...) if name == "u" else (1, slice(None), int(name[4:]))
+            for parts, values in (((d_du, d_dgrad), [-e.mean for e in slopes]), (blurs, [e.stderr for e in slopes])):
+                parts[place[0]][place[1:]] = np.stack(values, axis=-1)
         ratio = stderr.max(axis=0) / self.target if self.target else np.zeros(len(u))
         info = {"micro_solves": len(u), "iterations": told.blocks}
         info |= {"missed": int((ratio > 1).sum()), "worst": float(ratio.max()), "repeats": self.keep == "nothing"}
+        info["slope_stderr"] = blurs
         parts = shaped((-flux, d_du, d_dgrad), shape)
         keep = told.memory if self.keep == "state" else None
         return Answer(*parts, stderr.reshape(self.dim, *shape), keep, info)

@@ -69,7 +69,9 @@ def solve_balance_law(
         passes), ("wall", (1, -1, 1)) for systems, the signs with which a wall mirrors the components, or the state that flows
         in: numbers, a function of x, or of (x, t).
     cfl : the step times the speed of waves over the width (summed over axes) stays below it; up to 1/2 a cell average is a
-        mean of states that the first-order scheme would give, so bounds are kept.
+        mean of states that the first-order scheme would give, so bounds are kept, by a flux F(u) of one component whatever
+        function it is, and by a noisy one if it is one function, as that of a ``TableClosure`` is. A step in whose middle waves
+        turn out to be faster than that by a ninth is taken again (of one component; a given ``dt`` is not changed).
     dt : a step (the last before one of the times is shorter); an error if waves are too fast for it, or if it is implicit and
         less accurate than 10 ``tol``. None: the longest that ``cfl`` allows, with implicit steps or a source shorter where they
         would be less accurate than ``tol``.
@@ -78,7 +80,8 @@ def solve_balance_law(
     riemann : "hll" or "rusanov".
     replicas : of U, perturbed as the noise of the flux may perturb it, if its answers say how noisy they are; the spread of these
         is ``flow.stderr``, to a relative 1/sqrt(2 replicas). They cost arithmetic, but no micro problem: the flux heard at U is
-        continued by its tangent, or, from a ``TableClosure``, by realisations of the table. 0: no band.
+        continued by its tangent, or, from a ``TableClosure``, by realisations of the table, which need nodes that are
+        ``independent`` for a band that keeps its promise. 0: no band.
     path : a file *.npz, written whole at every one of the times; ``Flow.load`` reads it.
 
     Raises
@@ -118,7 +121,10 @@ def solve_balance_law(
     sizes = _sizes(flow)
     flux = as_closure(flux, DIFFERENCE * sizes, float(np.max(grid.width * grid.cells)))
     offers = (getattr(flux, name, None) for name in ("admissible", "speeds"))
-    scheme = Scheme(grid, sides_of(boundary, grid, m, scalar), LIMITERS[limiter], RIEMANN[riemann], scalar, *offers)
+    repeats = hasattr(flux, "realisation")
+    scheme = Scheme(
+        grid, sides_of(boundary, grid, m, scalar), LIMITERS[limiter], RIEMANN[riemann], scalar, *offers, repeats
+    )
     pool = None if executor is None else Pool(executor, flux)
     law, steps = Law(scheme, flux, source, sizes, replicas, pool), Steps(cfl, dt, tol)
     now = Moment(float(flow.times[-1]), flow.averages[-1].reshape(m, *grid.cells), flow.memory, flow.dt, flow.replicas)

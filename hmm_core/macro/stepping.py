@@ -30,6 +30,7 @@ from hmm_core.micro.krylov import ConvergenceError
 
 Array = np.ndarray
 COARSE = 10.0  # a given step that is implicit may be so many times less accurate than a chosen one
+FASTER = 1 / 0.9  # so many times the CFL number may be reached in the middle of a step: with the default, one half
 DIFFERENCE = 1e-6  # steps of difference quotients, relative to the largest value of a component
 
 
@@ -119,8 +120,9 @@ def listen(law: Law, U: Array, t: float, memory: dict | None) -> Heard:
     return Heard(change, rate.speed, stiffness, rate.conductivity, reaction, state, answer)
 
 
-def step(law: Law, now: Moment, heard: Heard, dt: float, factor: Factor | None) -> tuple[Moment, float, Work]:
-    """Update: the moment one step later, how far the first order is from it (L1, relative), and what was asked on the way."""
+def step(law: Law, now: Moment, heard: Heard, dt: float, factor: Factor | None) -> tuple[Moment, float, float, Work]:
+    """Update: the moment one step later, how far the first order is from it (L1, relative), the speed of waves in its middle,
+    and what was asked on the way."""
     solve, axes = factor.solve if factor else lambda r: r, tuple(range(1, now.U.ndim))
     replicas = now.replicas
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by name when it is next heard
@@ -140,7 +142,7 @@ def step(law: Law, now: Moment, heard: Heard, dt: float, factor: Factor | None) 
             blur = ((dt / 2 * np.abs(K1 + K2 - (k1 + k2))).mean(axis=(0, *(i + 1 for i in axes))) / sizes).max()
             error = max(0.0, error - DROWNED * float(blur))  # of noise no shorter step makes less
             work = Work(work.asked, work.micro_solves + first + second)
-    return Moment(now.t + dt, U, middle.answer.memory, None, replicas), error, work
+    return Moment(now.t + dt, U, middle.answer.memory, None, replicas), error, middle.speed, work
 
 
 def perturbed(law: Law, heard: Heard, U: Array, replicas: Array, t: float, stage: int) -> tuple[Array, int]:
@@ -173,16 +175,20 @@ def perturbed(law: Law, heard: Heard, U: Array, replicas: Array, t: float, stage
 
 def advance(law: Law, steps: Steps, now: Moment, end: float, bar: Any) -> tuple[Moment, Stretch]:
     """Step after step until ``end``. What is raised on the way carries the last moment as ``error.moment``."""
-    stretch, factor, heard = Stretch(end), None, None
+    stretch, factor, heard, cap = Stretch(end), None, None, math.inf
     try:
         while now.t < end:
             if heard is None:
                 heard = listen(law, now.U, now.t, now.memory)
                 stretch = _counted(stretch, heard.work)
-            dt, implicit, controlled = _choose(law, steps, heard, now, end)
+            dt, implicit, controlled = _choose(law, steps, heard, now, end, cap)
             factor = Factor.of(law.scheme, heard.conductivity, heard.reaction, dt, factor) if implicit else None
-            then, error, work = step(law, now, heard, dt, factor)
+            then, error, speed, work = step(law, now, heard, dt, factor)
             stretch, wish = _counted(stretch, work), None
+            if law.scheme.scalar and steps.dt is None and dt * speed > FASTER * steps.cfl:
+                cap, stretch = steps.cfl / speed, replace(stretch, rejected=stretch.rejected + 1)
+                continue
+            cap = math.inf
             if controlled:
                 wish = dt * min(5.0, max(0.2, 0.9 * math.sqrt(steps.tol / error) if error > 0 else 5.0))
                 if error > steps.tol:
@@ -213,9 +219,9 @@ def advance(law: Law, steps: Steps, now: Moment, end: float, bar: Any) -> tuple[
     return now, stretch
 
 
-def _choose(law: Law, steps: Steps, heard: Heard, now: Moment, end: float) -> tuple[float, bool, bool]:
+def _choose(law: Law, steps: Steps, heard: Heard, now: Moment, end: float, cap: float) -> tuple[float, bool, bool]:
     """The step, whether it is implicit in what is stiff, and whether its accuracy is controlled."""
-    left, limit = end - now.t, steps.cfl / heard.speed if heard.speed > 0 else math.inf
+    left, limit = end - now.t, min(cap, steps.cfl / heard.speed if heard.speed > 0 else math.inf)
     if steps.dt is not None:
         dt, controlled = min(steps.dt, left), False
         if dt > limit * (1 + 1e-12):

@@ -8,6 +8,12 @@ sigma^2 the variance of one block, rho_k the correlation of blocks k apart, tau 
 ``estimate`` cuts off the start (``burn_in``), and takes the standard error from replicated batch means: averages over batches
 much longer than tau, of all replicas, about their common mean (Gupta and Vats, doi:10.48550/arXiv.2007.04229). That from
 tau itself stands beside it, so that the one checks the other.
+
+Of few replicas tau is too uncertain to say how long a batch must be: memory that is weak and long hides in its noise. Their
+batches are as long as they can be, ten in all, and what batches of length b still lack, c tau/b of the variance, is more than
+made up for by thirds of them, 2 v(b) - v(b/3) (a lugsail; Vats and Flegal 2022, doi:10.1093/biomet/asab049). Of a thousand single
+series, 95 % intervals hold the truth in 94 to 96 % for autoregressions of 25 tau and more, 90 % at 7 tau; for a ring with a weak
+memory of 5 tau, in 95 % at 400 tau, 93 % at 100, 87 % at 25.
 """
 
 import math
@@ -23,7 +29,7 @@ Array = np.ndarray
 WINDOW = 5.0  # lags up to so many tau are summed: beyond, there is nothing but noise
 LONG = 20.0  # length of a batch in tau, where the series is long enough
 LEAST = 4  # blocks without which nothing can be said
-FEWEST = 16  # batches of all replicas together, below which their scatter says little
+FEWEST = 10  # batches of all replicas together, below which their scatter says little
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,22 +78,31 @@ def estimate(series: Array, step: float = 1.0, burn_in: float | None = None) -> 
     mean, tau = kept.mean(axis=(1, 2)), autocorrelation_time(kept)
     correlated = np.sqrt(kept.var(axis=(1, 2)) * tau / (replicas * blocks))
     slowest = float(tau.max())
-    batches = max(1, math.floor(blocks / (LONG * slowest)), math.ceil(FEWEST / replicas))
+    few = replicas < FEWEST
+    batches = math.ceil(FEWEST / replicas) if few else max(1, math.floor(blocks / (LONG * slowest)))
     batches = min(batches, blocks)
-    length = blocks // batches
-    means = kept[:, :, blocks - batches * length :].reshape(len(kept), replicas * batches, length).mean(axis=2)
-    stderr = means.std(axis=1, ddof=1) / math.sqrt(means.shape[1])
+    variance = batched(kept, batches)
+    if few:
+        variance = np.maximum(variance, 2 * variance - batched(kept, min(3 * batches, blocks)))
     duration = blocks * step
     return Estimate(
         mean,
-        stderr,
+        np.sqrt(variance),
         correlated,
         slowest * step,
         replicas * blocks / slowest,
         first * step,
         duration,
-        means.shape[1],
+        replicas * batches,
     )
+
+
+def batched(series: Array, batches: int) -> Array:
+    """The variance (c,) of the mean of (c, R, T), from the scatter of so many batch means of every replica."""
+    replicas, blocks = series.shape[1:]
+    length = blocks // batches
+    means = series[:, :, blocks - batches * length :].reshape(len(series), replicas * batches, length).mean(axis=2)
+    return means.var(axis=1, ddof=1) / means.shape[1]
 
 
 def settled(series: Array) -> int:
