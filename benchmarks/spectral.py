@@ -1,8 +1,8 @@
 """muSpectre (Fourier-accelerated solvers in C++), used as its own examples use it: phases, unit loads in turn, CG on fields.
 
-"Q1": its bilinear elements, unknown displacements, CG preconditioned by the mean stiffness: in 2D only, and the discrete
-problem is that of hmm_core. "Fourier": its trigonometric polynomials, for odd n. "tetrahedra": six linear ones per voxel.
-Both of these iterate on strains, with a projection on the compatible ones, and have tensors of their own.
+"Q1": its bilinear elements, unknown displacements, CG preconditioned by the mean stiffness; in 2D only. "Fourier": its
+trigonometric polynomials, for odd n. Both are the discrete problems of hmm_core. "tetrahedra": six linear ones per voxel,
+with a tensor of their own. Fourier and tetrahedra iterate on strains, with a projection on the compatible ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ MOST = 3000  # iterations
 def elastic(contrast: float, dim: int, n: int, scheme: str, tol: float) -> Array:
     """The tensor of ``ElasticBall`` on unit strains (L, L).
 
-    Q1 takes the modulus at the Gauss points, as hmm_core does, the others at the centres of the voxels.
+    The modulus is that at the Gauss points of Q1, at the grid points of Fourier, at the centres of voxels for tetrahedra.
     """
     import muSpectre
 
@@ -29,8 +29,10 @@ def elastic(contrast: float, dim: int, n: int, scheme: str, tol: float) -> Array
     kinds = [getattr(muSpectre.material, f"MaterialLinearElastic{k}_{dim}d") for k in (1, 4)]
     soft, hard = (kinds[0].make(cell, name, E, 0.3) for name, E in (("soft", 1.0), ("hard", contrast)))
     mixed = kinds[1].make(cell, "mixed") if scheme == "Q1" else None  # takes a modulus per quadrature point
-    gauss = 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3) if scheme == "Q1" else np.array([0.5])
-    inside = np.array(list(product(gauss, repeat=dim)))[:, ::-1]  # the first axis runs fastest, in points and in voxels
+    places = {"Q1": [0.5 - 12**-0.5, 0.5 + 12**-0.5], "Fourier": [0.0], "tetrahedra": [0.5]}[scheme]
+    inside = np.array(list(product(places, repeat=dim)))[
+        :, ::-1
+    ]  # the first axis runs fastest, in points and in voxels
     voxel = np.stack(np.unravel_index(np.arange(n**dim), [n] * dim, order="F"))
     y = (voxel[:, None] + inside.T[:, :, None]) / n - 0.5
     moduli = ElasticBall(contrast).modulus(None, y).T
