@@ -30,9 +30,8 @@ def elastic(contrast: float, dim: int, n: int, scheme: str, tol: float) -> Array
     soft, hard = (kinds[0].make(cell, name, E, 0.3) for name, E in (("soft", 1.0), ("hard", contrast)))
     mixed = kinds[1].make(cell, "mixed") if scheme == "Q1" else None  # takes a modulus per quadrature point
     places = {"Q1": [0.5 - 12**-0.5, 0.5 + 12**-0.5], "Fourier": [0.0], "tetrahedra": [0.5]}[scheme]
-    inside = np.array(list(product(places, repeat=dim)))[
-        :, ::-1
-    ]  # the first axis runs fastest, in points and in voxels
+    # The first axis runs fastest, in the points of a voxel and in the voxels.
+    inside = np.array(list(product(places, repeat=dim)))[:, ::-1]
     voxel = np.stack(np.unravel_index(np.arange(n**dim), [n] * dim, order="F"))
     y = (voxel[:, None] + inside.T[:, :, None]) / n - 0.5
     moduli = ElasticBall(contrast).modulus(None, y).T
