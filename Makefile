@@ -72,7 +72,7 @@ torture: $(READY)
 	$(BIN)/python tools/torture.py --cases 10000
 
 bench: $(READY)
-	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve, CHOLMOD, Numba and GillesPy2, which could not be installed)"
+	@$(INSTALL) --editable '.[bench]' || echo "(without NGSolve, CHOLMOD, Numba, GillesPy2 and muSpectre, which could not be installed)"
 	$(BIN)/python -m benchmarks
 
 reproduce: $(READY)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.run import Record
-from benchmarks.tasks import Task
+from benchmarks.tasks import Contender, Task
 
 HEADER = ("", "result", "ratio", "error", "solver error", "aim", "verdict")
 
@@ -53,7 +53,7 @@ def _value(value: float, unit: str) -> str:
 
 def rows(key: str, task: Task, records: dict[str, Record]) -> list[Row]:
     result: list[Row] = []
-    errors = {name: _errors(task, record) for name, record in records.items()}
+    errors = {name: _errors(task, task.contenders[name], record) for name, record in records.items()}
     rivals = [name for name, c in task.contenders.items() if c.ours and name in records and records[name].finished]
     for name, contender in task.contenders.items():
         common = {"task": key, "title": task.title, "contender": name, "ours": contender.ours}
@@ -90,10 +90,11 @@ def rows(key: str, task: Task, records: dict[str, Record]) -> list[Row]:
     return result
 
 
-def _errors(task: Task, record: Record) -> tuple[float | None, float | None]:
+def _errors(task: Task, contender: Contender, record: Record) -> tuple[float | None, float | None]:
     if record.answer is None:
         return None, None
-    return tuple(None if f is None else float(f(record.answer)) for f in (task.error, task.solver_error))
+    asked = task.error, contender.solver_error or task.solver_error
+    return tuple(None if f is None else float(f(record.answer)) for f in asked)
 
 
 def _no_worse(mine: float | None, other: float | None) -> bool:
@@ -201,7 +202,7 @@ def _shown(error: float | None) -> str:
 
 def facts(cpu: bool = False) -> dict[str, Any]:
     versions = {"python": platform.python_version()}
-    for name in ("numpy", "scipy", "scikit-fem", "pyamg", "ngsolve", "cvxopt", "numba", "gillespy2"):
+    for name in ("numpy", "scipy", "scikit-fem", "pyamg", "ngsolve", "cvxopt", "numba", "gillespy2", "muSpectre"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

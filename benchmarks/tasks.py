@@ -41,6 +41,7 @@ class Contender:
     needs: tuple[str, ...] = ()
     fresh: bool = False  # a new process for every run
     wall: bool = False  # several processes or threads: always by the wall clock
+    solver_error: Callable[[Any], float] | None = None  # of a discretisation of its own, instead of the task's
 
     @property
     def missing(self) -> list[str]:
@@ -69,10 +70,11 @@ def tasks(quick: bool = False) -> dict[str, Task]:
         result |= {f"cell3d-{name}-{n}": one_cell(3, n, name) for name in ("smooth", "sphere")}
     for dim, sides in ((2, (64,) if quick else (512,)), (3, (8,) if quick else (32,))):
         result |= {f"image{dim}d-{n}": image(dim, n) for n in sides}
-    result |= {"image3d-128": large_image(16 if quick else 128)}
+    result |= {"image3d-128": large_image(16 if quick else 128), "image3d-memory": image_memory(16 if quick else 128)}
     result |= {"certify": certified(32 if quick else 256)}
     for dim, n, contrast in ((2, 32, 10), (3, 6, 10)) if quick else ((2, 128, 10), (2, 128, 100), (3, 32, 10)):
         result |= {f"elastic{dim}d-{contrast}-{n}": elastic_cell(dim, n, contrast)}
+        result |= {f"elastic{dim}d-fourier-{contrast}-{n + 1}": elastic_fourier(dim, n + 1, contrast)}
     result |= {"eps-hmm": hmm_against_eps(quick), "eps-dns": dns_against_eps(quick)}
     result |= {"memory": memory(8 if quick else 32), "import": import_time()}
     for n in (32,) if quick else (64, 256):
@@ -346,9 +348,40 @@ def image(dim: int, n: int) -> Task:
         {
             "hmm_core": Contender(partial(_picture, dim, n, 1e-6), ours=True, limit=limit),
             "scikit-fem + PyAMG": Contender(peer, aim=2),
-        },
+        }
+        | ({"muSpectre, Q1": muspectre("picture", n, 3e-4, aim=2)} if dim == 2 else {}),
         solver_error=_against(lambda: _converged(problems.blobs(dim, n), None, dim=dim, n=n)),
-        note="One element per pixel.",
+        note="One element per pixel." + (PIXELS if dim == 2 else ""),
+    )
+
+
+PIXELS = (
+    " muSpectre: the same discrete problem, CG preconditioned by FFT. It is missing in 3D, where for conduction it has a Fourier"
+    " scheme for odd numbers of pixels alone."
+)
+
+
+def _muspectre(solve: str, *args: Any) -> Callable[[], Any]:
+    import muSpectre  # noqa: F401  imported before the count starts
+
+    from benchmarks import spectral
+
+    return partial(getattr(spectral, solve), *args)
+
+
+def muspectre(solve: str, *args: Any, aim: float, own: bool = False) -> Contender:
+    """``own``: its discretisation is not that of hmm_core, and the solver error is that against its own converged tensor."""
+
+    def reference() -> Array:
+        from benchmarks import spectral
+
+        return spectral.converged(getattr(spectral, solve), *args[:-1])
+
+    return Contender(
+        partial(_muspectre, solve, *args),
+        aim=aim,
+        needs=("muSpectre",),
+        solver_error=_against(reference) if own else None,
     )
 
 
@@ -357,6 +390,15 @@ def large_image(n: int) -> Task:
         f"A picture of {n}³ pixels, contrast 100",
         {"hmm_core": Contender(partial(_picture, 3, n, 1e-4), ours=True, limit=30.0)},
         note="One element per pixel. Peers were not measured at this size.",
+        compare=False,
+    )
+
+
+def image_memory(n: int) -> Task:
+    make = partial(_memory, partial(_picture, 3, n, 1e-4), 8e-6 * n**3, "fields")
+    return Task(
+        f"A picture of {n}³ pixels: peak memory above import, the picture made, in fields of {n}³ doubles",
+        {"hmm_core": Contender(make, ours=True, limit=30, fresh=True)},
         compare=False,
     )
 
@@ -393,6 +435,19 @@ def _elastic(medium: Callable, **cell: Any) -> Callable[[], Array]:
     return lambda: _strains(run())
 
 
+# Residual at which muSpectre's CG stops: the loosest of 1e-3, 3e-4, 1e-4 ... with a tensor error of about 1e-8.
+STOP = {
+    (2, 10): {"Q1": 3e-4, "Fourier": 1e-4},
+    (2, 100): {"Q1": 1e-4, "Fourier": 1e-5},
+    (3, 10): {"tetrahedra": 1e-4, "Fourier": 1e-4},
+}
+
+
+def elastic_muspectre(dim: int, n: int, contrast: float, scheme: str, own: bool = False) -> dict[str, Contender]:
+    solved = muspectre("elastic", contrast, dim, n, scheme, STOP[dim, contrast][scheme], aim=5, own=own)
+    return {f"muSpectre, {scheme} n={n}": solved}
+
+
 def elastic_cell(dim: int, n: int, contrast: float) -> Task:
     medium, shape = ElasticBall(contrast), {2: "disk", 3: "sphere"}[dim]
     rtol = {2: 1e-4, 3: 3e-4}[dim]
@@ -403,9 +458,28 @@ def elastic_cell(dim: int, n: int, contrast: float) -> Task:
             "scikit-fem + PyAMG": Contender(
                 partial(_peer_tensors, "scikit_fem_elastic", medium.modulus, dim, n, rtol), aim=5
             ),
-        },
+        }
+        | elastic_muspectre(dim, n, contrast, {2: "Q1", 3: "tetrahedra"}[dim], own=dim == 3),
         solver_error=_against(lambda: _strains(_converged(medium, None, dim=dim, n=n))),
-        note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions. ",
+        note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions. "
+        "muSpectre: "
+        + {
+            2: "the same discrete problem, CG preconditioned by FFT.",
+            3: "it has no Q1 elements in 3D; six linear tetrahedra per voxel, the phase that of its centre, have another tensor, "
+            "and their solver error is that against it, converged.",
+        }[dim],
+    )
+
+
+def elastic_fourier(dim: int, n: int, contrast: float) -> Task:
+    medium, shape = ElasticBall(contrast), {2: "disk", 3: "sphere"}[dim]
+    cell = {"dim": dim, "n": n, "scheme": "fourier"}
+    return Task(
+        f"One elastic {dim}D cell, {shape} of contrast {contrast}, Fourier n={n}",
+        {"hmm_core Fourier": Contender(partial(_elastic, medium, **cell), ours=True)}
+        | elastic_muspectre(dim, n, contrast, "Fourier"),
+        solver_error=_against(lambda: _strains(_converged(medium, None, **cell))),
+        note="muSpectre: the same discrete problem, CG on strains; it wants odd n.",
     )
 
 
@@ -458,16 +532,18 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def _memory(make: Callable) -> Callable[[], Quantity]:
-    run = make()
+def _memory(make: Callable, megabytes: float = 1.0, unit: str = "MB") -> Callable[[], Quantity]:
+    """``megabytes``: those of one unit. What preparing the run takes counts, as memory once freed is used again."""
     import skfem  # noqa: F401  what the run imports, before the count starts
 
     import hmm_core.macro  # noqa: F401
 
+    before = peak_memory()
+    run = make()
+
     def measure() -> Quantity:
-        before = peak_memory()
         run()
-        return Quantity(peak_memory() - before, "MB")
+        return Quantity((peak_memory() - before) / megabytes, unit)
 
     return measure
 

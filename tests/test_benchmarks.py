@@ -44,6 +44,19 @@ def test_discretised_alike_the_tensors_agree(task, contender):
     assert task.solver_error(answer(contender)) < 1e-6
 
 
+@pytest.mark.parametrize(("task", "contender"), cases("elastic", "image2d", "image3d-8"))
+def test_elastic_cells_and_pictures_are_solved_as_well_by_all(task, contender):
+    assert (contender.solver_error or task.solver_error)(answer(contender)) < 2e-6
+
+
+def test_a_discretisation_of_its_own_has_a_tensor_of_its_own():
+    """Six voxels across: the distance is a third, and does not count as a solver error."""
+    task = TASKS["elastic3d-10-6"]
+    tetrahedra = task.contenders["muSpectre, tetrahedra n=6"]
+    tensor = answer(tetrahedra)
+    assert tetrahedra.solver_error(tensor) < 1e-6 < 0.1 < task.solver_error(tensor) < 0.4
+
+
 @pytest.mark.parametrize(("task", "contender"), cases("hmm", "executors"))
 def test_whole_hmm_solves_the_same_problem(task, contender):
     assert task.error(answer(contender)) < 1e-4
@@ -124,6 +137,7 @@ def test_a_peer_is_compared_with_the_fastest_of_ours_that_is_no_less_accurate():
             "better": Contender(make, aim=5),
             "broken": Contender(make),
             "absent": Contender(make, needs=("no_such_module",)),
+            "other": Contender(make, solver_error=lambda answer: 2 * answer),
         },
         error=float,
     )
@@ -133,6 +147,7 @@ def test_a_peer_is_compared_with_the_fastest_of_ours_that_is_no_less_accurate():
         "peer": run.Record([8.0], {"part": [12.0]}, answer=1e-4),
         "better": run.Record([20.0], answer=1e-9),
         "broken": run.Record(failure="MemoryError"),
+        "other": run.Record([1.0], answer=1e-2),
     }
     rows = {row.contender: row for row in table.rows("t", task, records)}
     assert rows["rough"].value == 1.0
@@ -140,6 +155,7 @@ def test_a_peer_is_compared_with_the_fastest_of_ours_that_is_no_less_accurate():
     assert (rows["peer (part)"].ratio, rows["peer (part)"].verdict) == (6.0, "")
     assert rows["better"].verdict == "hmm_core is less accurate"
     assert rows["broken"].verdict == "failed: MemoryError"
+    assert (rows["other"].solver_error, rows["peer"].solver_error) == (2e-2, None)
     assert rows["absent"].verdict == "skipped: no_such_module not installed"
     text = table.as_markdown(list(rows.values()), table.facts(), [])
     assert "| t | fine 2 s | peer 8 s | 4× | 1.0e-05 / 1.0e-04 | ≥ 5× | missed |" in text
