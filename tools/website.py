@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -203,12 +205,20 @@ def entry(place: str, name: str) -> list[str]:
 # -- putting it together ----------------------------------------------------------------------------------------------------
 
 
+def draw(path: Path, frames: Path) -> None:
+    """The pictures of a notebook's sliders, to be found again by ``stepped``."""
+    stepped(nbformat.read(path, as_version=4), frames)
+
+
 def gather(source: Path, frames: Path) -> None:
     """All that Sphinx reads, in a folder of its own: notebooks where their links expect each other."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE / "pages", source)
     shutil.copytree(HERE / "static", source / "_static")
     shutil.copy(ROOT / "docs" / "hmm.png", source / "_static")
+    chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    with ProcessPoolExecutor() as pool:  # the pictures take longest
+        list(pool.map(draw, chapters, repeat(frames)))
     cited = {}
     for folder in ("notebooks", "exercises", "solutions"):
         (source / folder).mkdir()
