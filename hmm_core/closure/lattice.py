@@ -31,9 +31,8 @@ class Store:
     """What is known: nodes, by their names, and boxes, by level and name: which of the leaves one is, or -1 if it is halved."""
 
     names: dict[int, int] = field(default_factory=dict)
-    values: list[Array] = field(
-        default_factory=list
-    )  # of the nodes: (2 + 2 D, P), rows f, standard error, slopes, their errors
+    # of the nodes: (2 + 2 D, P), rows f, standard error, slopes, their errors
+    values: list[Array] = field(default_factory=list)
     boxes: list[dict[int, int]] = field(default_factory=list)
     halved: list[dict[int, Array]] = field(default_factory=list)  # errors (P,) of the boxes that are halved
     leaves: list[tuple[Array, Array, float]] = field(
@@ -148,10 +147,7 @@ class Lattice:
 
     def halves(self) -> tuple[Array, Array]:
         """The parts of a box: where they lie in it (2^D, D), and which of its nodes, corners first, are theirs (2^D, 2^D)."""
-        offsets, parts = (
-            np.array(list(product((0, 1, 2), repeat=self.dim))),
-            np.array(list(product((0, 1), repeat=self.dim))),
-        )
+        offsets, parts = (np.array(list(product(range(sides), repeat=self.dim))) for sides in (3, 2))
         middle = (offsets == 1).any(axis=1)
         order = np.argsort(np.argsort(middle, kind="stable"))  # corners first
         return parts, order[(parts[:, None] + parts[None]) @ 3 ** np.arange(self.dim)[::-1]]

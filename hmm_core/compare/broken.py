@@ -15,8 +15,9 @@ from hmm_core.micro.transforms import read_only
 
 Array = np.ndarray
 CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
-TWO = (np.array([-1, 1]) / math.sqrt(3) + 1) / 2, np.array([1, 1]) / 2  # Gauss points and weights on [0, 1]
-THREE = (np.array([-1, 0, 1]) * math.sqrt(0.6) + 1) / 2, np.array([5, 8, 5]) / 18
+TWO, THREE = (  # Gauss points and weights on [0, 1]
+    ((points + 1) / 2, weights / 2) for points, weights in map(np.polynomial.legendre.leggauss, (2, 3))
+)
 
 
 @dataclass(frozen=True)
