@@ -166,7 +166,7 @@ def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> s
             if row.ratio is not None:
                 mine = measured[row.against]
                 errors = [_shown(r.error if r.error is not None else r.solver_error) for r in (mine, row)]
-                name = mine.contender.removeprefix("hmm_core").strip()
+                name = mine.contender.removeprefix("hmm_core").strip(" ,")
                 cells = [first, f"{name} {_value(mine.value, 's')}", f"{row.contender} {_value(row.value, 's')}"]
                 cells += [f"{row.ratio:.3g}×", " / ".join(errors), row.aim, row.verdict]
                 table.append("| " + " | ".join(cell.strip() for cell in cells) + " |")

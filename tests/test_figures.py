@@ -52,7 +52,7 @@ def test_fit_rate_recovers_a_power_and_refuses_nonsense():
 
 @pytest.mark.parametrize("name", sorted(RATES))
 def test_measured_rates_are_those_expected(name):
-    """On the committed data: ``test_figure`` sees that they are what the library computes."""
+    """On the committed data: ``test_figure`` sees that the library computes them; of those in ``LONG``, the first sizes."""
     with np.load(REFERENCE / f"{name}.npz") as data:
         for row in RATES[name](data):
             assert abs(row.measured - row.expected) <= row.tolerance, row

@@ -59,9 +59,16 @@ import sys
 sys.modules.update(dict.fromkeys(("pyamg", "meshio", "dask", "h5py")))
 import numpy as np, hmm_core as hmm, hmm_course.demos
 print(hmm.CellProblem(n=16).effective_tensor(lambda x, y: 2 + np.cos(2 * np.pi * y[0])).round(3).tolist())
+rough = hmm.media.random_checkerboard(1e-3, 1e3, rng=np.random.default_rng(0))
+print(hmm.CellProblem(n=4, size=4.0, bc="dirichlet").effective_tensor(rough)[0, 0] > 0)
+try:
+    hmm.CellProblem(n=16, size=16.0, bc="dirichlet").effective_tensor(rough)
+except ModuleNotFoundError as error:
+    print(error)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert run.stdout.startswith("[[1.7")
+    smooth, small, large = run.stdout.splitlines()
+    assert smooth.startswith("[[1.7") and small == "True" and "need PyAMG" in large
 
 
 def test_a_wheel_with_something_compiled_is_told_apart(tmp_path):
