@@ -31,7 +31,6 @@ from hmm_course.figures.rates import RATES
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE, BUILD = ROOT / "site", ROOT / "build" / "site"
-REPOSITORY_FILES = ("README.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions", "a11y/assistive-mml.js")
 ROOMS = {
     "Media": ("media", "laws", "exact"),

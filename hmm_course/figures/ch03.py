@@ -158,7 +158,7 @@ def forget(data: Data) -> Any:
 # -- many short runs or a long one ---------------------------------------------------------------------------------------------
 
 PEOPLE, BUDGET = 40, 2000
-SHARE, TAU = PEOPLE / (PEOPLE + SITES - 1), float(forgetting(SITES, PEOPLE / SITES))
+SHARE, TAU = ring_share(PEOPLE, SITES), float(forgetting(SITES, PEOPLE / SITES))
 
 
 @lru_cache(maxsize=2)

@@ -198,7 +198,7 @@ def promise_data(tables: int = 24, cells: int = 40) -> Data:
 
     band: of the table's realisations, ``flow.stderr``. jackknife: from the roads of eight laws, each without one group of rings.
     """
-    F, slope = told(24)
+    F, slope = told(tables)
     times = (0.0, TIMES[2])
     truth = solve(ring_law, cells, times).averages[-1]
     errors, bands, jackknives = [], [], []

@@ -66,7 +66,6 @@ def cable(x: Array, y: Array) -> Array:
     return np.where(np.abs(z) < SHARE / 2, JUNCTION, 1.0)
 
 
-@lru_cache(maxsize=1)
 def cable_conductivity() -> float:
     """The harmonic mean."""
     return 1 / (1 - SHARE + SHARE / JUNCTION)
@@ -153,12 +152,9 @@ def tissue(x: Array, y: Array, ends: float = ENDS, sides: float = SIDES) -> Arra
     return 1 / (1 + ends * across + sides * membrane(2 * y[1], 0.18))
 
 
-@dataclass(frozen=True)
-class Turned:
+def turned(x: Array, y: Array) -> Array:
     """The tissue, seen by a wave that runs across the bricks."""
-
-    def __call__(self, x: Array, y: Array) -> Array:
-        return tissue(x[::-1], y[::-1])
+    return tissue(x[::-1], y[::-1])
 
 
 @lru_cache(maxsize=1)
@@ -172,7 +168,7 @@ def row_speed(axis: int, eps: float = 1.0, n: int = 16) -> float:
     periods, start, c = round((14 if axis == 0 else 8) / eps), (3.0 if axis == 0 else 2.0), speed(D)
     grid = hmm.Volumes((periods * n, n), ((0, periods * eps), (0, eps)))
     sides = {"left": "outflow", "right": "outflow", "bottom": "periodic", "top": "periodic"}
-    law = hmm.PhysicalFlux(hmm.ExactClosure(Oscillating(Turned() if axis else tissue, eps)))
+    law = hmm.PhysicalFlux(hmm.ExactClosure(Oscillating(turned if axis else tissue, eps)))
     times = np.linspace(0, (periods * eps - start - 1) / c, 120)
     flow = hmm.solve_balance_law(grid, law, Front(D, start), times, nagumo, sides)
     mean = flow.averages.reshape(len(times), periods, n * n).mean(axis=2)  # of every period

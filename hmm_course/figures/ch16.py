@@ -132,7 +132,7 @@ def resonance_data(
 
 
 def limit_data(inverse: tuple[int, ...] = (4, 8, 16, 32), N: int = 16) -> Data:
-    """The periodic material at ever smaller eps, N = 16: errors (L2, energy) of three methods, and the work of all."""
+    """The periodic material at ever smaller eps, N = 16: errors (L2, energy) of four methods."""
     out: Data = {"eps": 1 / np.array(inverse, dtype=float)}
     rows: dict[str, list] = {method: [] for method in METHODS[1:5]}
     for k in inverse:
