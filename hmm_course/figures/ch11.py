@@ -161,13 +161,14 @@ def queue_figure(data: Data) -> Any:
 
 NODES = np.linspace(0, 1, 9)  # where the table of this road has its nodes
 GROUPS, GROUP = 8, 2  # of rings at every node, each of so many
+ROADS = 24  # of the study; places are shares of them, so that fewer roads are the first of these
 
 
 @lru_cache(maxsize=1)
 def told(tables: int, budget: float = 50.0) -> tuple[Array, Array]:
     """F and dF/du (9, tables, GROUPS) at the nodes of so many tables: means over each group of rings."""
     count = tables * GROUPS
-    x = np.repeat(np.arange(count) / count, len(NODES))[None]  # a place has its own random numbers
+    x = np.repeat(np.arange(count) / (ROADS * GROUPS), len(NODES))[None]  # a place has its own random numbers
     u = np.tile(NODES, count)
     answer = cars(budget=budget, replicas=GROUP)(x, u, 0 * x)
     return tuple(-part[0].reshape(tables, GROUPS, -1).transpose(2, 0, 1) for part in (answer.flux, answer.d_du))
@@ -193,7 +194,7 @@ def curve(F: Array, slope: Array) -> Any:
     return lambda x, u, grad: (law(np.clip(u, 0, 1))[None], law(np.clip(u, 0, 1), 1)[None], 0.0)
 
 
-def promise_data(tables: int = 24, cells: int = 40) -> Data:
+def promise_data(tables: int = ROADS, cells: int = 40) -> Data:
     """So many roads, each with a table of its own: distance to the road of ``ring_law``, and two bands.
 
     band: of the table's realisations, ``flow.stderr``. jackknife: from the roads of eight laws, each without one group of rings.
