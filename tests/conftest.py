@@ -1,5 +1,6 @@
 """What every test relies on: no display, no clock, no chance; and a notebook's cells stay together."""
 
+import signal
 from typing import Any
 
 import matplotlib
@@ -7,6 +8,8 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 matplotlib.use("Agg")  # here only: kernels that tests start draw as they would for a reader
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts its background jobs, and tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("course", deadline=None, derandomize=True)
 settings.load_profile("course")
 
