@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -75,6 +76,7 @@ def test_reference_2_solution_pair():
     printed = x - x**2 + r * (0.5 - x) * np.sin(x / r) + r**2 * (1 - np.cos(x / r))
     assert exact.cosine_solution(x, eps) == pytest.approx(printed, abs=1e-15)
     assert exact.cosine_solution(x) == pytest.approx(x * (1 - x), abs=1e-15)
+    assert exact.cosine_solution(x, 1e-9, alpha=3) == pytest.approx(exact.cosine_solution(x, alpha=3), abs=1e-9)
     assert exact.harmonic_mean(inverse_cosine) == pytest.approx(0.5, rel=1e-14)
     squared, _ = quad(lambda s: (exact.cosine_solution(s, eps) - s * (1 - s)) ** 2, 0, 1, epsrel=1e-12, limit=500)
     assert squared == pytest.approx(r**2 * (1 / 24 + 11 / 4 * r**2), rel=1e-9)
@@ -92,6 +94,7 @@ def test_reference_3_solution_pair():
     "solution, a",
     [
         (exact.cosine_solution, lambda x, eps: 1 / (2 + np.cos(TWO_PI * x / eps))),
+        (partial(exact.cosine_solution, alpha=1.3), lambda x, eps: 1 / (1.3 + np.cos(TWO_PI * x / eps))),
         (exact.graded_solution, lambda x, eps: (1 + x) / (2 + np.cos(TWO_PI * x / eps))),
     ],
 )
@@ -370,6 +373,8 @@ def test_derived_separable():
         (lambda: exact.cosine_cell(1, q=-1), "q="),
         (lambda: exact.cosine_cell(1, alpha=0.5), "alpha"),
         (lambda: exact.cosine_solution(0.5, 0), "eps"),
+        (lambda: exact.cosine_solution(0.5, 0.1, alpha=1), "alpha"),
+        (lambda: exact.cosine_solution(0.5, alpha=np.nan), "alpha"),
         (lambda: exact.graded_solution(0.5, -1), "eps"),
         (lambda: exact.derive_laminate(4), "dim"),
     ],

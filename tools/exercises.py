@@ -3,27 +3,34 @@
     python tools/exercises.py             solutions/*.ipynb -> exercises/*.ipynb and the map exercises/README.md
     python tools/exercises.py FOLDER      the same into another folder
     python tools/exercises.py --check     write nothing, say what differs (exit status 1 if anything does)
-    python tools/exercises.py --seed 7 FOLDER   for one class: FOLDER/source and FOLDER/exercises, each with a question of its own
+    python tools/exercises.py --seed 7 FOLDER   for one class: FOLDER/source and FOLDER/exercises, with numbers of its own
+    python tools/exercises.py --seed 7 --only 03 08 -- FOLDER   the same for some exercises
 
 nbgrader's own preprocessors do it: what stands between ``BEGIN SOLUTION`` and ``END SOLUTION`` becomes a stub, outputs and
 execution counts go. All else stays cell for cell, with nbgrader's metadata, so that a lecturer can hand the solutions to
-``nbgrader generate_assignment`` as they are. ``tools/notebooks.py`` builds the solutions from text. A seed adds to each exercise
-a question whose medium and numbers are drawn from it (``hmm_course/variants.py``); nothing of that is committed.
+``nbgrader generate_assignment`` as they are. ``tools/notebooks.py`` builds the solutions from text. A seed changes the medium
+and the numbers of each exercise, its checks with them, and adds a question (``hmm_course/variants``). Such a solution is run as a
+whole before it is written; nothing of that is committed.
 """
 
 import argparse
+import ast
 import copy
+import importlib
+import inspect
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
 from files import whole
 from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, ClearSolutions
 
-from hmm_course.variants import QUESTIONS, question
-from notebooks import mark
+from hmm_course import variants
+from notebooks import complaints, execute, mark
 
 ROOT = Path(__file__).resolve().parent.parent
 SOLUTIONS = ROOT / "solutions"
@@ -100,9 +107,33 @@ def generate(folder: Path = SOLUTIONS) -> dict[str, str]:
     return files | {"README.md": readme(solutions)}
 
 
+def with_seed(source: str, checks: ModuleType, seed: int) -> str:
+    """The cell of a check; every check that takes a seed is given this one."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    lines = [line.encode() for line in source.splitlines()]  # the parser counts bytes
+    for call in sorted(calls, key=lambda call: (call.end_lineno, call.end_col_offset), reverse=True):
+        of_ours = ast.unparse(call.func.value) == "checks"
+        if of_ours and "seed" in inspect.signature(getattr(checks, call.func.attr)).parameters:
+            row, column = call.end_lineno - 1, call.end_col_offset - 1
+            lines[row] = lines[row][:column] + f", seed={seed}".encode() + lines[row][column:]
+    return b"\n".join(lines).decode()
+
+
 def for_a_class(solution: Any, number: str, seed: int) -> Any:
-    """The solution with the question of this seed before its end, nothing executed. The argument is left as it is."""
-    asked, v4 = question(number, seed), nbformat.v4
+    """The solution with the numbers and the question of this seed, nothing executed. The argument is left as it is."""
+    notebook, _ = ClearOutput().preprocess(copy.deepcopy(solution), {})
+    checks = importlib.import_module(f"hmm_course.checks.ex{number}")
+    texts = variants.retell([cell.source for cell in notebook.cells], number, seed)
+    for cell, text in zip(notebook.cells, texts, strict=True):
+        graded = cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
+        cell.source = with_seed(text, checks, seed) if graded else text
+    notebook.cells[0].source += f"\n\nThe numbers are those of class {seed}; another class has others."
+
+    asked, v4 = variants.question(number, seed), nbformat.v4
     task = f"mine = ...\n### BEGIN SOLUTION\n{asked.answer}\n### END SOLUTION"
     check = f"from hmm_course import variants\n\nvariants.check({number!r}, {seed}, mine)"
     added = [
@@ -114,23 +145,25 @@ def for_a_class(solution: Any, number: str, seed: int) -> Any:
     for k, cell in enumerate(added):
         cell["id"] = f"{number}-class-{k}"
         mark(cell)
-    notebook, _ = ClearOutput().preprocess(copy.deepcopy(solution), {})
     starts = [k for k, cell in enumerate(notebook.cells) if cell.source.startswith("## What you saw")]
     place = starts[0] if starts else len(notebook.cells)
     notebook.cells[place:place] = added
     return notebook
 
 
-def class_files(seed: int, folder: Path = SOLUTIONS) -> dict[str, str]:
-    """File name -> text of what one class gets, below source/ for nbgrader and exercises/ for the class."""
-    files = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        number = path.stem.split("_")[0]
-        if number in QUESTIONS:
-            varied = for_a_class(nbformat.read(path, as_version=4), number, seed)
-            files[f"source/{path.name}"] = nbformat.writes(varied) + "\n"
-            files[f"exercises/{path.name}"] = nbformat.writes(exercise(varied)) + "\n"
-    return files
+def write_for_a_class(seed: int, folder: Path, only: Sequence[str] = ()) -> None:
+    """What one class gets: source/ for nbgrader, exercises/ for the class. RuntimeError if a solution does not run."""
+    for number in only or variants.EXERCISES:
+        path = next(SOLUTIONS.glob(f"{number}_*.ipynb"))
+        varied = for_a_class(nbformat.read(path, as_version=4), number, seed)
+        ran = copy.deepcopy(varied)
+        execute(ran, SOLUTIONS)
+        if wrong := complaints(ran):
+            raise RuntimeError(f"exercise {number} does not run with seed {seed}: {wrong}")
+        for name, notebook in (("source", varied), ("exercises", exercise(varied))):
+            with whole(folder / name / path.name) as draft:
+                draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+        print(f"{folder}: exercise {number} with the numbers of class {seed}; its solution was run")
 
 
 def differences(files: dict[str, str], folder: Path) -> list[str]:
@@ -152,15 +185,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=EXERCISES, help="where to write (default: exercises)")
     parser.add_argument("--check", action="store_true", help="compare only")
     parser.add_argument("--seed", type=int, help="the number of a class, above 0; then FOLDER must be given")
+    parser.add_argument(
+        "--only", nargs="+", default=(), choices=variants.EXERCISES, metavar="NN", help="with --seed: these"
+    )
     options = parser.parse_args(arguments)
     if options.seed is not None:
         if options.folder == EXERCISES or options.check:
             parser.error("--seed writes for one class: give it a FOLDER of its own, and no --check")
-        files = class_files(options.seed)
-        for name, text in files.items():
-            with whole(options.folder / name) as draft:
-                draft.write_text(text, encoding="utf-8", newline="\n")
-        print(f"{options.folder}: exercises {', '.join(QUESTIONS)} with seed {options.seed}; the others take none")
+        write_for_a_class(options.seed, options.folder, options.only)
         return 0
 
     files = generate()

@@ -316,20 +316,22 @@ def _wavenumber(eps: float) -> float:
     return 2 * np.pi / float(positive("eps", eps))
 
 
-def cosine_solution(x: ArrayLike, eps: float | None = None, derivative: bool = False) -> Array:
-    r"""u^eps of -(a u')' = 1, u(0) = u(1) = 0, a = 1/(2 + cos(2 pi x/eps)); without ``eps`` the homogenized U = x(1 - x).
+def cosine_solution(x: ArrayLike, eps: float | None = None, derivative: bool = False, alpha: float = 2.0) -> Array:
+    r"""u^eps of -(a u')' = 1, u(0) = u(1) = 0, a = 1/(alpha + cos(2 pi x/eps)), alpha > 1: closed form.
 
-    With k = 2 pi/eps: u' = (c - x)(2 + cos kx), c such that u(1) = 0 (c = 1/2 for integer 1/eps, when
-    u = U + (1/2 - x) sin(kx)/k + (1 - cos kx)/k^2). ``derivative=True`` gives u' instead of u.
+    Without ``eps`` the homogenized U = alpha x(1 - x)/2. With k = 2 pi/eps: u' = (c - x)(alpha + cos kx), c such that u(1) = 0
+    (c = 1/2 for integer 1/eps, when u = U + (1/2 - x) sin(kx)/k + (1 - cos kx)/k^2). ``derivative=True`` gives u' instead of u.
+    ValueError unless eps > 0 and alpha > 1, below which the material is not elliptic.
     """
     x = np.asarray(x, dtype=float)
+    require(1 < alpha < np.inf, "alpha", alpha, "must be finite and exceed 1, or 1/(alpha + cos) is no conductivity")
     if eps is None:
-        return 1 - 2 * x if derivative else x * (1 - x)
+        return alpha * (1 - 2 * x) / 2 if derivative else alpha * x * (1 - x) / 2
     k = _wavenumber(eps)
-    c = (1 + np.sin(k) / k + (np.cos(k) - 1) / k**2) / (2 + np.sin(k) / k)
+    c = (alpha / 2 + np.sin(k) / k + (np.cos(k) - 1) / k**2) / (alpha + np.sin(k) / k)
     if derivative:
-        return (c - x) * (2 + np.cos(k * x))
-    return 2 * c * x - x**2 + (c - x) * np.sin(k * x) / k + (1 - np.cos(k * x)) / k**2
+        return (c - x) * (alpha + np.cos(k * x))
+    return alpha * (c * x - x**2 / 2) + (c - x) * np.sin(k * x) / k + (1 - np.cos(k * x)) / k**2
 
 
 def graded_solution(x: ArrayLike, eps: float | None = None, derivative: bool = False) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 
 from hmm_core import exact
 from hmm_course.checks import Array, array, ask, close, expression, fail, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 Profile = Callable[[Array], Array]
 
@@ -152,9 +153,9 @@ def harmonic_mean(effective_1d: Callable[..., float]) -> None:
     passed("constants are kept", "layers of 1 and 9 give 1.8", "a shift changes nothing", "closed forms to six digits")
 
 
-def corrector(w: Profile) -> None:
-    """w(y) = sin(2 pi y)/(4 pi): w' = A*/a - 1 for a = 1/(2 + cos 2 pi y), periodic, with mean zero."""
-    y, step = (np.arange(60) + 0.5) / 60, 1e-4
+def corrector(w: Profile, seed: int = 0) -> None:
+    """w(y) = sin(2 pi y)/(2 pi m): w' = A*/a - 1 for a = 1/(m + cos 2 pi y), periodic, with mean zero; m = 2, or by the seed."""
+    y, step, m = (np.arange(60) + 0.5) / 60, 1e-4, numbers("01", seed)["alpha"]
 
     def at(points: Array, case: str) -> Array:
         return array(ask(w, points, name="corrector", case=case), "corrector(y)", points.shape)
@@ -164,10 +165,10 @@ def corrector(w: Profile) -> None:
     recognise(
         value,
         {
-            "this is the slope w'; the corrector is its integral.": cosine / 2,
-            "the sign: where a is small the slope must exceed the mean, so w' = A*/a - 1.": -sine / (4 * np.pi),
-            "a factor 2 pi: the integral of cos(2 pi y) is sin(2 pi y)/(2 pi).": sine / 2,
-            "a factor: the integral of cos(2 pi y)/2 has the 1/2 and the 1/(2 pi).": sine / (2 * np.pi),
+            "this is the slope w'; the corrector is its integral.": cosine / m,
+            "the sign: where a is small the slope must exceed the mean, so w' = A*/a - 1.": -sine / (2 * m * np.pi),
+            "a factor 2 pi: the integral of cos(2 pi y) is sin(2 pi y)/(2 pi).": sine / m,
+            f"a factor: the integral of cos(2 pi y)/{m} has the 1/{m} and the 1/(2 pi).": sine / (2 * np.pi),
             "w does nothing: the slope A*/a - 1 is not zero.": 0 * y,
         },
     )
@@ -176,23 +177,23 @@ def corrector(w: Profile) -> None:
         abs(next_period) < 1e-9, f"w is not periodic: it changes by {next_period[0]:.3g} from one period to the next."
     )
     slope = (at(y + step, "shifted points") - at(y - step, "shifted points")) / (2 * step)
-    match(slope, cosine / 2, "the slope of w, compared with A*/a - 1,", rtol=1e-5)
+    match(slope, cosine / m, "the slope of w, compared with A*/a - 1,", rtol=1e-5)
     require(abs(value.mean()) < 1e-9, f"w has the mean {value.mean():.3g}: choose the constant for which it is zero.")
-    match(value, sine / (4 * np.pi), "corrector(y)", rtol=1e-6)
+    match(value, sine / (2 * m * np.pi), "corrector(y)", rtol=1e-6)
     passed("periodic", "mean zero", "slope A*/a - 1")
 
 
-def reconstruction(u: Callable[[Array, float], Array]) -> None:
-    """u(x, eps) = U(x) + eps w(x/eps) U'(x) for U = x(1 - x): second order in eps from the true solution."""
-    x = np.linspace(0, 1, 401)
+def reconstruction(u: Callable[[Array, float], Array], seed: int = 0) -> None:
+    """u(x, eps) = U(x) + eps w(x/eps) U'(x) for U = m x(1 - x)/2: second order in eps from the true solution; m as above."""
+    x, m = np.linspace(0, 1, 401), numbers("01", seed)["alpha"]
 
     def w(y: Array) -> Array:
-        return np.sin(2 * np.pi * y) / (4 * np.pi)
+        return np.sin(2 * np.pi * y) / (2 * m * np.pi)
 
     def at(eps: float) -> Array:
         return array(ask(u, x, eps, name="reconstruct", case=f"eps = 1/{1 / eps:.0f}"), "reconstruct(x, eps)", x.shape)
 
-    macro, slope, eps = x * (1 - x), 1 - 2 * x, 1 / 8
+    macro, slope, eps = m * x * (1 - x) / 2, m * (1 - 2 * x) / 2, 1 / 8
     recognise(
         at(eps),
         {
@@ -207,7 +208,7 @@ def reconstruction(u: Callable[[Array, float], Array]) -> None:
         },
     )
     require(abs(at(eps)[[0, -1]]) < 1e-9, "the reconstruction must vanish at both ends, as U and w(x/eps) do here.")
-    distance = {e: np.sqrt(np.mean((at(e) - exact.cosine_solution(x, e)) ** 2)) for e in (1 / 8, 1 / 16)}
+    distance = {e: np.sqrt(np.mean((at(e) - exact.cosine_solution(x, e, alpha=m)) ** 2)) for e in (1 / 8, 1 / 16)}
     if distance[1 / 16] > 0.3 * distance[1 / 8]:
         ratio = distance[1 / 8] / distance[1 / 16]
         fail(f"half the eps should leave a quarter of the distance to the true solution; yours shrinks by {ratio:.2g}.")
