@@ -7,6 +7,7 @@ its task is tried in the place of the class's: the points that it loses, with th
 import copy
 import itertools
 import types
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat

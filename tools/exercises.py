@@ -3,7 +3,7 @@
     python tools/exercises.py             solutions/*.ipynb -> exercises/*.ipynb and the map exercises/README.md
     python tools/exercises.py FOLDER      the same into another folder
     python tools/exercises.py --check     write nothing, say what differs (exit status 1 if anything does)
-    python tools/exercises.py --seed 7 FOLDER   for one class: FOLDER/source and FOLDER/exercises, with numbers of its own
+    python tools/exercises.py --seed 7 FOLDER   for one class, with numbers of its own: FOLDER becomes its course folder
     python tools/exercises.py --seed 7 --only 03 08 -- FOLDER   the same for some exercises
 
 nbgrader's own preprocessors do it: what stands between ``BEGIN SOLUTION`` and ``END SOLUTION`` becomes a stub, outputs and
@@ -35,6 +35,7 @@ from notebooks import complaints, execute, mark
 ROOT = Path(__file__).resolve().parent.parent
 SOLUTIONS = ROOT / "solutions"
 EXERCISES = ROOT / "exercises"
+CONFIGURATION = ROOT / "teaching" / "nbgrader_config.py"
 
 CODE_STUB = "...  # your code here"
 TEXT_STUB = "*Your answer here.*"
@@ -152,7 +153,7 @@ def for_a_class(solution: Any, number: str, seed: int) -> Any:
 
 
 def write_for_a_class(seed: int, folder: Path, only: Sequence[str] = ()) -> None:
-    """What one class gets: source/ for nbgrader, exercises/ for the class. RuntimeError if a solution does not run."""
+    """A course folder for nbgrader, source/NAME/NAME.ipynb, and exercises/NAME.ipynb. RuntimeError if a solution does not run."""
     for number in only or variants.EXERCISES:
         path = next(SOLUTIONS.glob(f"{number}_*.ipynb"))
         varied = for_a_class(nbformat.read(path, as_version=4), number, seed)
@@ -160,10 +161,12 @@ def write_for_a_class(seed: int, folder: Path, only: Sequence[str] = ()) -> None
         execute(ran, SOLUTIONS)
         if wrong := complaints(ran):
             raise RuntimeError(f"exercise {number} does not run with seed {seed}: {wrong}")
-        for name, notebook in (("source", varied), ("exercises", exercise(varied))):
-            with whole(folder / name / path.name) as draft:
+        for place, notebook in (("source/" + path.stem, varied), ("exercises", exercise(varied))):
+            with whole(folder / place / path.name) as draft:
                 draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
-        print(f"{folder}: exercise {number} with the numbers of class {seed}; its solution was run")
+        print(f"{folder}: exercise {number} with the numbers of class {seed}; its solution was run", flush=True)
+    with whole(folder / CONFIGURATION.name) as draft:
+        draft.write_bytes(CONFIGURATION.read_bytes())
 
 
 def differences(files: dict[str, str], folder: Path) -> list[str]:
