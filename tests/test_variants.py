@@ -7,7 +7,6 @@ its task is tried in the place of the class's: the points that it loses, with th
 import copy
 import itertools
 import types
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -146,11 +145,9 @@ def test_the_command_runs_what_it_writes_for_one_class(tmp_path, capsys, monkeyp
     before = {path: path.read_bytes() for path in [*NUMBERED.values(), *(ROOT / "exercises").iterdir()]}
     assert tool.main(["--seed", "7", "--only", "01", "--", str(tmp_path)]) == 0
     assert "exercise 01 with the numbers of class 7; its solution was run" in capsys.readouterr().out
-    name = NUMBERED["01"].name
-    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ipynb")} == {
-        f"source/{name}",
-        f"exercises/{name}",
-    }
+    name = NUMBERED["01"].stem
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert written == {f"source/{name}/{name}.ipynb", f"exercises/{name}.ipynb", "nbgrader_config.py"}
     assert before == {path: path.read_bytes() for path in before}
     for arguments in (["--seed", "7"], ["--seed", "7", "--check", str(tmp_path)]):
         with pytest.raises(SystemExit):
