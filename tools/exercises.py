@@ -3,8 +3,8 @@
     python tools/exercises.py             solutions/*.ipynb -> exercises/*.ipynb and the map exercises/README.md
     python tools/exercises.py FOLDER      the same into another folder
     python tools/exercises.py --check     write nothing, say what differs (exit status 1 if anything does)
-    python tools/exercises.py --seed 7 FOLDER   for one class, with numbers of its own: FOLDER becomes its course folder
-    python tools/exercises.py --seed 7 --only 03 08 -- FOLDER   the same for some exercises
+    python tools/exercises.py FOLDER --seed 7   for one class, with numbers of its own: FOLDER becomes its course folder
+    python tools/exercises.py FOLDER --seed 7 --only 03 08   the same for some exercises
 
 nbgrader's own preprocessors do it: what stands between ``BEGIN SOLUTION`` and ``END SOLUTION`` becomes a stub, outputs and
 execution counts go. All else stays cell for cell, with nbgrader's metadata, so that a lecturer can hand the solutions to

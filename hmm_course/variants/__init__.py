@@ -15,7 +15,7 @@ A name between « and » stands for its number, written as Python does or by the
 published numbers a place must occur in the exercise. So the exercise is written once, as people read it, and the solutions stay
 the only source. Checks that depend on numbers take the seed: ``checks.corrector(corrector, seed=7)``.
 
-``tools/exercises.py --seed N FOLDER`` makes a class's exercises. Many tasks ask for a general function, which answers for every
+``tools/exercises.py FOLDER --seed N`` makes a class's exercises. Many tasks ask for a general function, which answers for every
 medium; that is their point, and no number can change them. It is for them that the question is there.
 """
 
