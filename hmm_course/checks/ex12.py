@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hmm_course.checks import Array, array, ask, close, fail, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 # A stiffness without any mirror, and one whose axes are its mirrors; Voigt's notation.
 SKEW = np.array([[5.0, 1.0, 0.7], [1.0, 3.0, -0.4], [0.7, -0.4, 1.5]])
@@ -173,26 +174,31 @@ def _turned(C: Array, theta: float) -> Array:
     return T @ C @ T.T
 
 
-def turned(function: Callable) -> None:
-    """turned(C, theta): the matrix of the material turned counterclockwise."""
+def turned(function: Callable, seed: int = 0) -> None:
+    """turned(C, theta): the matrix of the material turned counterclockwise.
+
+    A seed may turn it the other way.
+    """
+    sense = numbers("12", seed)["turn"]
 
     def of(C: Array, theta: float, case: str) -> Array:
         return array(ask(function, C.copy(), theta, name="turned", case=case), "turned(C, theta)", (3, 3))
 
     require(close(of(SKEW, 0.0, "theta = 0"), SKEW, atol=1e-12), "for theta = 0 nothing turns.")
     angle = 0.4
-    value, T, true = of(SKEW, angle, "theta = 0.4"), _stress_turn(angle), _turned(SKEW, angle)
-    back, single = _turned(SKEW, -angle), T.copy()
+    value, turn = of(SKEW, angle, "theta = 0.4"), sense * angle
+    T, true, back = _stress_turn(turn), _turned(SKEW, turn), _turned(SKEW, -turn)
+    single = T.copy()
     single[:2, 2] /= 2
-    R = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    degrees = _turned(SKEW, np.radians(angle))
+    R = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    degrees, wrong_way = _turned(SKEW, np.radians(turn)), "clockwise" if sense > 0 else "counterclockwise"
     recognise(
         value,
         {
             "this is T C T^-1: engineering strains do not turn like stresses, for their shear is 2 e_12. The work of both must "
             "stay the same.": T @ SKEW @ np.linalg.inv(T),
             "a factor 2 of the shear is missing in T: sigma_12 comes twice in R sigma R^T.": single @ SKEW @ single.T,
-            "the material is turned clockwise; change the sign of theta.": back,
+            f"the material is turned {wrong_way}; change the sign of theta.": back,
             "here C is turned like a vector or a conductivity; it has four indices, so two factors T for pairs of them.": R
             @ SKEW
             @ R.T,
@@ -216,8 +222,13 @@ def turned(function: Callable) -> None:
     passed("nothing for theta = 0", "1 and 2 change places in a quarter turn", "isotropic stays isotropic")
 
 
-def deflection(function: Callable) -> None:
-    """deflection(C, P, L, H): bending and shear of a cantilever."""
+def deflection(function: Callable, seed: int = 0) -> None:
+    """deflection(C, P, L, H): bending and shear of a cantilever.
+
+    A seed adds a load that is spread along it. In bending it counts 3/8 of one at the end, in shear a half.
+    """
+    load = numbers("12", seed)["load"]
+    more_bending, more_shear = 1 + 3 / 8 * load, 1 + load / 2
 
     def of(C: Array, P: float, L: float, H: float) -> float:
         case = f"P = {P:g}, L = {L:g}, H = {H:g}"
@@ -225,28 +236,34 @@ def deflection(function: Callable) -> None:
 
     P, L, H = 0.02, 5.0, 0.8
     S, inertia = np.linalg.inv(SKEW), H**3 / 12
-    bending, shear = P * L**3 * S[0, 0] / (3 * inertia), 1.2 * P * L * S[2, 2] / H
+
+    def bent(compliance: float) -> float:
+        return more_bending * P * L**3 * compliance / (3 * inertia)
+
+    def sheared(compliance: float) -> float:
+        return more_shear * 1.2 * P * L * compliance / H
+
+    bending, shear, stiff = bent(S[0, 0]), sheared(S[2, 2]), bent(1 / SKEW[0, 0]) + sheared(1 / SKEW[2, 2])
+    mistakes = {
+        "here E is C_11: this is the stiffness with the sides held. They are free: ask the compliance.": stiff,
+        "E comes from the compliance, as it should, but G is C_66; with C_16 in the matrix 1/S_66 is something else.": bending
+        + sheared(1 / SKEW[2, 2]),
+        "the shear comes from the compliance, as it should, but E is C_11.": bent(1 / SKEW[0, 0]) + shear,
+        "the second term, of the shear, is missing.": bending,
+        "the first term, of the bending, is missing.": shear,
+        "the sign: the deflection is asked for as a positive number.": -(bending + shear),
+        "the twelve of I = H^3/12 is missing.": bending / 12 + shear,
+        "the three of P L^3/(3 E I) is missing.": 3 * bending + shear,
+        "E and 1/E are exchanged: a stiff plate bends less.": bent(1 / S[0, 0]) + sheared(1 / S[2, 2]),
+    }
+    if load:
+        mistakes |= {
+            "the load that is spread along the plate is missing.": bending / more_bending + shear / more_shear,
+            "all the load is at the end here; what is spread along the plate bends it less.": (1 + load)
+            * (bending / more_bending + shear / more_shear),
+        }
     value = of(SKEW, P, L, H)
-    recognise(
-        value,
-        {
-            "here E is C_11: this is the stiffness with the sides held. They are free: ask the compliance.": P
-            * L**3
-            / (3 * SKEW[0, 0] * inertia)
-            + 1.2 * P * L / (SKEW[2, 2] * H),
-            "E comes from the compliance, as it should, but G is C_66; with C_16 in the matrix 1/S_66 is something else.": bending
-            + 1.2 * P * L / (SKEW[2, 2] * H),
-            "the shear comes from the compliance, as it should, but E is C_11.": P * L**3 / (3 * SKEW[0, 0] * inertia)
-            + shear,
-            "the second term, of the shear, is missing.": bending,
-            "the first term, of the bending, is missing.": shear,
-            "the sign: the deflection is asked for as a positive number.": -(bending + shear),
-            "the twelve of I = H^3/12 is missing.": bending / 12 + shear,
-            "the three of P L^3/(3 E I) is missing.": 3 * bending + shear,
-            "E and 1/E are exchanged: a stiff plate bends less.": P * L**3 / (3 * S[0, 0] * inertia)
-            + 1.2 * P * L / (S[2, 2] * H),
-        },
-    )
+    recognise(value, mistakes)
     require(value > 0, "the plate bends the way it is pulled: the deflection is positive.")
     require(close(of(SKEW, 2 * P, L, H), 2 * value), "twice the force bends twice as far.")
     require(close(of(2 * SKEW, P, L, H), value / 2), "a plate twice as stiff bends half as far.")

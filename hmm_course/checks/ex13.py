@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from hmm_core import exact
 from hmm_core.media import ImageMedium, from_image
 from hmm_course.checks import Array, array, ask, fail, kind, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 FIBRE, RESIN = 30.0, 2.0  # conductivities that the checks use
 
@@ -58,16 +59,23 @@ def _fixed_point(grey: Array) -> float:
     return float(level)
 
 
-def material(function: Callable) -> None:
-    """material(grey, level, fibre, resin): the medium of the picture, fibres where it is dark."""
-    grey = _picture(60, 150, 0.25, seed=3)
-    grey[:12, :12] = 60.0  # a place that is dark for certain
-    dark = float((grey < 100).mean())
-    medium = ask(function, grey.copy(), 100.0, FIBRE, RESIN, name="material", case="a picture with the level 100")
+def material(function: Callable, seed: int = 0) -> None:
+    """material(grey, level, fibre, resin): the medium of the picture, fibres where it is dark.
+
+    A seed may make them bright.
+    """
+    shade = numbers("13", seed)["shade"]
+    grey, level = _picture(60, 150, 0.25, seed=3), 100.0
+    grey[:12, :12] = 60.0  # a place that is fibre for certain
+    if shade == "bright":
+        grey, level = 255 - grey, 255 - level
+    labels = grey < level if shade == "dark" else grey > level
+    case = f"a picture with the level {level:g}"
+    medium = ask(function, grey.copy(), level, FIBRE, RESIN, name="material", case=case)
     if isinstance(medium, np.ndarray | list):
-        labels = set(np.unique(array(_as_numbers(medium), "what material returns"))) <= {0.0, 1.0}
+        binary = set(np.unique(array(_as_numbers(medium), "what material returns"))) <= {0.0, 1.0}
         fail(
-            f"material should return a medium, not {'labels' if labels else 'an array'}: hand the picture and the conductivities "
+            f"material should return a medium, not {'labels' if binary else 'an array'}: hand the picture and the conductivities "
             "of its labels to media.from_image."
         )
     require(
@@ -83,14 +91,14 @@ def material(function: Callable) -> None:
     require(len(table) == 2, "this medium has one conductivity everywhere; there should be a fibre's and the resin's.")
     match(table, [RESIN, FIBRE], "the pair of conductivities")
     share = float((medium.table[medium.phases] == FIBRE).mean())
-    recognise(share, {"fibres and resin are exchanged: in this picture the fibres are *dark*.": 1 - dark})
-    match(share, dark, "the share of fibre")
-    expected = from_image(grey < 100.0, {True: FIBRE, False: RESIN})
+    recognise(share, {f"fibres and resin are exchanged: in this picture the fibres are *{shade}*.": 1 - labels.mean()})
+    match(share, labels.mean(), "the share of fibre")
+    expected = from_image(labels, {True: FIBRE, False: RESIN})
     require(
         np.array_equal(medium.table[medium.phases], expected.table[expected.phases]),
         "the shares are right, but the picture is turned or mirrored: hand it over as it is, [row, column].",
     )
-    passed("two phases", "dark is fibre", "the picture as it is seen")
+    passed("two phases", f"{shade} is fibre", "the picture as it is seen")
 
 
 def claims(function: Callable) -> None:
@@ -140,8 +148,12 @@ def _same_f(f: float) -> Array:
     return np.array([bound(RESIN, FIBRE), bound(FIBRE, RESIN)])
 
 
-def windows(cut: Callable, error_bar: Callable) -> None:
-    """cut(picture, count): count^2 windows; error_bar(values): half the 95 % interval of their mean by Student's t."""
+def windows(cut: Callable, error_bar: Callable, seed: int = 0) -> None:
+    """cut(picture, count): count^2 windows; error_bar(values): half the 95 % interval of their mean by Student's t.
+
+    A seed may ask for another level than 95 %.
+    """
+    sure, quantile = (numbers("13", seed)[name] for name in ("sure", "quantile"))
     picture = np.arange(144.0).reshape(12, 12)
     for count in (2, 3):
         name = f"cut(picture, {count})"
@@ -168,20 +180,24 @@ def windows(cut: Callable, error_bar: Callable) -> None:
         require(np.max(steps) == 0, "the pixels of a window should be neighbours in the picture, as they were.")
     values = np.array([1.9, 2.2, 2.0, 2.5, 2.1, 1.7, 2.3, 2.0, 2.2])
     bar = number(ask(error_bar, values.copy(), name="error_bar", case="nine values"), "error_bar(values)")
-    s, t = values.std(ddof=1), float(stdtrit(8, 0.975))
+    s, t, normal = values.std(ddof=1), float(stdtrit(8, quantile)), float(ndtri(quantile))
     recognise(
         bar,
         {
             "this is the scatter of one window; the mean of m windows is surer, by the root of m.": s,
             "this is how far single windows scatter (t times s); the mean of m windows is surer, by the root of m.": t
             * s,
-            "this is the standard error s / sqrt(m); multiply by t for 95 %.": s / 3,
-            "1.96 is for infinitely many windows; with nine the quantile of Student's t is larger.": 1.96 * s / 3,
+            f"this is the standard error s / sqrt(m); multiply by t for {sure} %.": s / 3,
+            f"{normal:.2f} is for infinitely many windows; with nine the quantile of Student's t is larger.": normal
+            * s
+            / 3,
             "np.std divides by m; with ddof=1 it divides by m - 1, because the mean was estimated too.": t
             * values.std()
             / 3,
-            "t has m - 1 degrees of freedom, not m.": float(stdtrit(9, 0.975)) * s / 3,
-            "0.95 leaves 5 % on one side; half of it on each side is the quantile 0.975.": float(stdtrit(8, 0.95))
+            "t has m - 1 degrees of freedom, not m.": float(stdtrit(9, quantile)) * s / 3,
+            f"{sure / 100:g} leaves {100 - sure} % on one side; half of it on each side is the quantile {quantile:g}.": float(
+                stdtrit(8, sure / 100)
+            )
             * s
             / 3,
             "this is the whole width of the interval; half of it was asked for.": 2 * t * s / 3,
@@ -191,44 +207,53 @@ def windows(cut: Callable, error_bar: Callable) -> None:
     )
     match(bar, t * s / 3, "the error bar of nine values", rtol=1e-4)
     more = number(ask(error_bar, np.tile(values, 4), name="error_bar", case="36 values"), "error_bar(values)")
-    expected = float(stdtrit(35, 0.975)) * np.tile(values, 4).std(ddof=1) / 6
+    expected = float(stdtrit(35, quantile)) * np.tile(values, 4).std(ddof=1) / 6
     recognise(more, {"right for nine values, but the number of windows is fixed in it.": bar}, rtol=1e-4)
     match(more, expected, "the error bar of 36 values", rtol=1e-4)
     passed("every pixel in one window", "by Student's t", "narrower with more windows")
 
 
-def squared(function: Callable) -> None:
-    """square_pixels(picture, ratio): rows that are ``ratio`` columns apart, as a picture of square pixels."""
+def squared(function: Callable, seed: int = 0) -> None:
+    """square_pixels(picture, ratio): rows that are ``ratio`` columns apart, as a picture of square pixels.
+
+    A seed may exchange rows and columns.
+    """
+    row, column = (numbers("13", seed)[name] for name in ("row", "column"))
     labels = np.array([[0, 1, 1, 0, 1, 0], [1, 0, 0, 0, 1, 1]])
 
-    def of(picture: Array, ratio: int) -> Any:
-        return ask(function, picture.copy(), ratio, name="square_pixels", case=f"rows that are {ratio} columns apart")
+    def seen(picture: Array) -> Array:
+        """With what is called a row here as a row: below all is said of those."""
+        return picture if row == "row" else picture.T
 
-    same = array(_as_numbers(of(labels, 1)), "square_pixels(picture, 1)")
+    def of(ratio: int) -> Array:
+        case = f"{row}s that are {ratio} {column}s apart"
+        answer = ask(function, seen(labels).copy(), ratio, name="square_pixels", case=case)
+        return array(_as_numbers(answer), f"square_pixels(picture, {ratio})")
+
+    same, value = seen(of(1)), seen(of(3))
     require(
         same.shape == labels.shape and (same == labels).all(),
         "pixels that are square already (ratio 1) should stay as they are.",
     )
-    value = array(_as_numbers(of(labels, 3)), "square_pixels(picture, 3)")
     if value.shape == (2, 18):
-        fail("the columns are repeated; the rows are what is too far apart.")
+        fail(f"the {column}s are repeated; the {row}s are what is too far apart.")
     if value.shape == (2, 2):
-        fail("the pixels are square now, but two thirds of what was measured are gone: repeat the rows instead.")
+        fail(f"the pixels are square now, but two thirds of what was measured are gone: repeat the {row}s instead.")
     require(
         value.shape == (6, 6),
-        f"two rows, three columns apart, are six rows of square pixels; the answer has shape {value.shape}.",
+        f"two {row}s, three {column}s apart, are six {row}s of square pixels; the answer has shape {seen(value).shape}.",
     )
     require(np.isin(value, [0, 1]), "new labels have appeared between 0 and 1: labels must not be interpolated.")
     recognise(
         value,
         {
-            "the picture is repeated as a whole (np.tile); each *row* should be repeated (np.repeat).": np.tile(
+            f"the picture is repeated as a whole (np.tile); each *{row}* should be repeated (np.repeat).": np.tile(
                 labels, (3, 1)
             )
         },
     )
     match(value, np.kron(labels, np.ones((3, 1))), "the picture of square pixels")
-    passed("rows repeated, columns kept", "no new labels")
+    passed(f"{row}s repeated, {column}s kept", "no new labels")
 
 
 def _as_numbers(answer: Any) -> Any:

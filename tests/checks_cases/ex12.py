@@ -4,7 +4,10 @@ import numpy as np
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex12 as checks
+from hmm_course.variants import numbers
 
+CLASS = 7  # whose plate turns the other way and carries a second load
+LOAD = numbers("12", CLASS)["load"]
 SWAP = np.ix_([1, 0, 2], [1, 0, 2])
 
 
@@ -202,6 +205,8 @@ CASES = [
     mistake(
         checks.turned, lambda C, t: turned(C, np.pi / 2 * np.round(10 * t / np.pi) / 5), "turned(C, 0.4) is off by"
     ),
+    right(checks.turned, lambda C, t: turned(C, -t), CLASS),
+    mistake(checks.turned, turned, CLASS, "turned counterclockwise"),
     *nonsense_functions(checks.turned),
     right(checks.deflection, deflection_by()),
     right(checks.deflection, lambda C, P, L, H: float(deflection_by()(C, P, L, H))),
@@ -222,5 +227,8 @@ CASES = [
     mistake(checks.deflection, lambda C, P, L, H: deflection_by()(C, P**2, L, H), "twice the force"),
     mistake(checks.deflection, lambda C, P, L, H: deflection_by()(np.eye(3), P, L, H), "half as far"),
     mistake(checks.deflection, deflection_by(b=5 / 6), "the deflection is off by"),
+    right(checks.deflection, deflection_by(a=1 + 3 / 8 * LOAD, b=1 + LOAD / 2), CLASS),
+    mistake(checks.deflection, deflection_by(), CLASS, "spread along the plate is missing"),
+    mistake(checks.deflection, deflection_by(a=1 + LOAD, b=1 + LOAD), CLASS, "all the load is at the end"),
     *nonsense_functions(checks.deflection),
 ]

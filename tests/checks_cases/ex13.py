@@ -6,6 +6,10 @@ from scipy.special import stdtrit
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_core import exact, media
 from hmm_course.checks import ex13 as checks
+from hmm_course.variants import numbers
+
+CLASS = 7  # whose fibres are bright, which wants another error bar, and whose scan leaves out columns
+QUANTILE = numbers("13", CLASS)["quantile"]
 
 
 def threshold_by(rounds=50, end=None):
@@ -151,6 +155,8 @@ CASES = [
         checks.material, lambda g, level, f, r: media.from_image(g < 61, {True: f, False: r}), "the share of fibre"
     ),
     nonsense(checks.material, lambda g, level, f, r: r + 0.4 * f, "of media.from_image", label="a number"),
+    right(checks.material, lambda g, level, f, r: media.from_image(g > level, {True: f, False: r}), CLASS),
+    mistake(checks.material, material, CLASS, "fibres are *bright*"),
     *nonsense_functions(checks.material),
     right(checks.claims, claims_by()),
     right(checks.claims, by_hand),
@@ -188,6 +194,9 @@ CASES = [
     mistake(checks.windows, cut, bar_by(power=1), "you divided by m"),
     mistake(checks.windows, cut, lambda v: bar_by(power=0.4)(v), "is off by"),
     mistake(checks.windows, cut, lambda v: error_bar(v[:9]), "fixed in it"),
+    right(checks.windows, cut, bar_by(QUANTILE), CLASS),
+    mistake(checks.windows, cut, error_bar, CLASS, "is off by"),
+    mistake(checks.windows, cut, bar_by(2 * QUANTILE - 1), CLASS, f"is the quantile {QUANTILE}"),
     nonsense(checks.windows, 3.0, error_bar, "should be a function", label="a number to cut"),
     nonsense(checks.windows, lambda p, c: 3.0, error_bar, "list of windows", label="no list"),
     *nonsense_functions(checks.windows, (error_bar,)),
@@ -201,5 +210,8 @@ CASES = [
     mistake(checks.squared, lambda p, ratio: np.repeat(p, 2, axis=0), "should stay as they are"),
     mistake(checks.squared, lambda p, ratio: p, "six rows of square pixels"),
     mistake(checks.squared, lambda p, ratio: np.repeat(p, ratio, axis=0)[::-1] if ratio > 1 else p, "is off by"),
+    right(checks.squared, lambda p, ratio: np.repeat(p, ratio, axis=1), CLASS),
+    mistake(checks.squared, lambda p, ratio: np.repeat(p, ratio, axis=0), CLASS, "the rows are repeated"),
+    mistake(checks.squared, lambda p, ratio: np.tile(p, (1, ratio)), CLASS, "each *column* should"),
     *nonsense_functions(checks.squared),
 ]
