@@ -132,6 +132,7 @@ def for_a_class(solution: Any, number: str, seed: int) -> Any:
     for cell, text in zip(notebook.cells, texts, strict=True):
         graded = cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
         cell.source = with_seed(text, checks, seed) if graded else text
+        cell.metadata.pop("mystnb", None)  # describes the published pictures, for the web site
     notebook.cells[0].source += f"\n\nThe numbers are those of class {seed}; another class has others."
 
     asked, v4 = variants.question(number, seed), nbformat.v4
