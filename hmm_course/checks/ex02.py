@@ -7,6 +7,7 @@ import numpy as np
 
 from hmm_core import exact
 from hmm_course.checks import Array, array, ask, close, expression, fail, given, kind, match, passed, recognise, require
+from hmm_course.variants import numbers
 
 EYE = np.eye(2)
 
@@ -47,14 +48,20 @@ def _equations(answer: Any, name: str, count: int, unknowns: Sequence[Any], allo
     return {unknown: sp.factor(value) for unknown, value in found[0].items()}
 
 
-def interface(conditions: Sequence[Any]) -> None:
-    """Continuous normal flux and tangential gradient, and the two means: the layers' tensor is diag(harmonic, arithmetic)."""
+def interface(conditions: Sequence[Any], seed: int = 0) -> None:
+    """Continuous normal flux and tangential gradient, and the two means: the layers' tensor is diag(harmonic, arithmetic).
+
+    The layers lie across y1, or as the seed has it across y2; then p and q change their places.
+    """
     import sympy as sp
 
+    own = numbers("02", seed)
+    p, q = own["p"], own["q"]  # the component across the layers, and that along them
     k1, k2, f = _phases()
-    p1, q1, p2, q2, G1, G2 = unknowns = sp.symbols("p1 q1 p2 q2 G1 G2")
+    unknowns = sp.symbols("p1 q1 p2 q2 G1 G2")
     gradient = _equations(conditions, "conditions", 4, unknowns[:4], {k1, k2, f, *unknowns})
-    p1, q1, p2, q2 = (gradient[g] for g in (p1, q1, p2, q2))
+    p1, q1, p2, q2 = (gradient[sp.Symbol(g)] for g in (f"{p}1", f"{q}1", f"{p}2", f"{q}2"))
+    G1, G2 = unknowns[4:][:: 1 if own["axis"] == 1 else -1]
     known = {k1: 2, k2: 5, f: sp.Rational(1, 4), G1: 1, G2: 1}
 
     def vanishes(*terms: Any) -> bool:
@@ -69,17 +76,21 @@ def interface(conditions: Sequence[Any]) -> None:
     require(vanishes(*means), "the mean of the gradient over both phases, with their fractions, is not (G1, G2).")
     normal, tangential = vanishes(k1 * p1 - k2 * p2), vanishes(q1 - q2)
     if vanishes(p1 - p2):
-        end = "" if tangential else ", and along it the derivative q (the flux k q may jump)"
-        fail(f"across an interface the gradient p may jump. What passes is the heat: k p{end}.")
+        end = "" if tangential else f", and along it the derivative {q} (the flux k {q} may jump)"
+        fail(f"across an interface the gradient {p} may jump. What passes is the heat: k {p}{end}.")
     if vanishes(k1 * q1 - k2 * q2):
-        fail("the flux along the interface, k q, may jump. The temperature has no jump, so its derivative q has none.")
+        fail(
+            f"the flux along the interface, k {q}, may jump. The temperature has no jump, so its derivative {q} has none."
+        )
     if vanishes(k1 * p2 - k2 * p1) or vanishes(p1 / k1 - p2 / k2):
-        fail("a flux is conductivity times gradient, of the same phase: k1 p1 on the one side, k2 p2 on the other.")
+        fail(
+            f"a flux is conductivity times gradient, of the same phase: k1 {p}1 on the one side, k2 {p}2 on the other."
+        )
     if vanishes(k1 * p1 + k2 * p2):
-        fail("the sign: what leaves one layer enters the next, so k1 p1 equals k2 p2 and is not its opposite.")
-    require(normal, "the normal flux k p has a jump: heat would pile up at the interface.")
-    require(tangential, "the tangential gradient q has a jump: then the temperature would have one as well.")
-    match(float(p1.subs(known)), 20 / 11, "p1 for k1 = 2, k2 = 5, f = 1/4")
+        fail(f"the sign: what leaves one layer enters the next, so k1 {p}1 equals k2 {p}2 and is not its opposite.")
+    require(normal, f"the normal flux k {p} has a jump: heat would pile up at the interface.")
+    require(tangential, f"the tangential gradient {q} has a jump: then the temperature would have one as well.")
+    match(float(p1.subs(known)), 20 / 11, f"{p}1 for k1 = 2, k2 = 5, f = 1/4")
     passed("no heat piles up at the interface", "the temperature has no jump", "the means are (G1, G2)")
 
 
@@ -94,15 +105,20 @@ def _symmetric(A: Array, name: str, otherwise: str) -> None:
     require(abs(A[0, 1] - A[1, 0]) < 1e-9 * abs(A).max(), f"{name} is not symmetric: {otherwise}")
 
 
-def angle(laminate: Callable[..., Array]) -> None:
-    """laminate(k1, k2, f, angle) = h n n^T + m (I - n n^T), n = (cos angle, sin angle)."""
+def angle(laminate: Callable[..., Array], seed: int = 0) -> None:
+    """laminate(k1, k2, f, angle) = h n n^T + m (I - n n^T), n = (cos angle, sin angle), or as the seed has it."""
+    own = numbers("02", seed)
 
     def of(k1: float, k2: float, f: float, turn: float, case: str) -> Array:
         answer = ask(laminate, k1, k2, f, turn, name="laminate", case=case)
         return _tensor(answer, f"laminate for {case}")
 
-    normal = np.array([np.cos(0.7), np.sin(0.7)])
-    keep, rotation = np.outer(normal, normal), np.array([normal, [-normal[1], normal[0]]])
+    def keeps(turn: float) -> Array:
+        """n n^T."""
+        n = own["start"] + own["sense"] * turn
+        return np.outer([np.cos(n), np.sin(n)], [np.cos(n), np.sin(n)])
+
+    keep, rotation = keeps(0.7), np.array([[np.cos(0.7), np.sin(0.7)], [-np.sin(0.7), np.cos(0.7)]])
     equal = of(3, 3, 0.4, 0.7, "two equal phases of 3")
     recognise(
         equal,
@@ -122,16 +138,14 @@ def angle(laminate: Callable[..., Array]) -> None:
     h_swapped, m_swapped = exact.wiener_bounds([k1, k2], [1 - f, f])
 
     def tensor(turn: float, h: float = h, m: float = m) -> Array:
-        n = np.array([np.cos(turn), np.sin(turn)])
-        return h * np.outer(n, n) + m * (EYE - np.outer(n, n))
+        return h * keeps(turn) + m * (EYE - keeps(turn))
 
     straight, case = of(k1, k2, f, 0.0, "the angle 0"), "laminate for the angle 0"
     recognise(
         straight,
         {
-            "the angle is that of the normal: at 0 the layers lie across y1, and the first entry is the harmonic mean.": tensor(
-                np.pi / 2
-            ),
+            f"the angle is that of the normal: at 0 the layers lie across y{own['axis']}, and the {own['first']} entry is the "
+            "harmonic mean.": tensor(np.pi / 2),
             "the fractions are exchanged: k1 takes up the fraction f.": tensor(0, h_swapped, m_swapped),
             "this is the arithmetic mean in all directions: across the layers the resistances add up.": m * EYE,
             "this is the harmonic mean in all directions: along the layers each phase conducts on its own.": h * EYE,
@@ -169,10 +183,14 @@ def angle(laminate: Callable[..., Array]) -> None:
     passed("symmetric", "harmonic and arithmetic mean in the principal directions", "they turn with the layers")
 
 
-def dual(function: Callable[..., Any]) -> None:
-    """dual(g, a g) = (J a g, J g) up to a common sign: a field without curl and one without divergence, for 1/a."""
+def dual(function: Callable[..., Any], seed: int = 0) -> None:
+    """dual(g, a g) = (J a g, J g) up to a common sign: a field without curl and one without divergence, for 1/a.
+
+    For a class kappa/a; then the common factor may have a kappa in it.
+    """
     import sympy as sp
 
+    kappa = numbers("02", seed)["kappa"]
     y = sp.symbols("y1 y2")
     u, a = sp.Function("u")(*y), sp.Function("a")(*y)
     gradient = [u.diff(v) for v in y]
@@ -204,26 +222,35 @@ def dual(function: Callable[..., Any]) -> None:
     if same(g1, flux[0]) and same(g2, flux[1]):
         fail("your new gradient is the flux as it was: that has no divergence, but a curl. It must be turned first.")
     if same(g1, gradient[0]) and same(g2, gradient[1]):
-        fail("your new gradient is the old one; in the plate 1/a the two fields change places.")
+        fail(f"your new gradient is the old one; in the plate {kappa}/a the two fields change places.")
     curl, divergence = g2.diff(y[0]) - g1.diff(y[1]), sum(j.diff(v) for j, v in zip(flux, y, strict=True))
-    if not (same(curl, divergence) or same(curl, -divergence)):
+    factors = {1, kappa, sp.Rational(1, kappa)}
+    if not any(same(curl, c * divergence) or same(curl, -c * divergence) for c in factors):
         fail(
             "your new gradient has a curl. Use that the old flux has no divergence, and that a quarter turn exchanges the two."
         )
     if same(j1, gradient[0]) and same(j2, gradient[1]):
         fail("your new flux is the old gradient as it was: that has a divergence. Turn it as well.")
     require(same(j1.diff(y[0]) + j2.diff(y[1]), 0), "your new flux has a divergence: heat would get lost on the way.")
-    if same(a * j1, -g1) and same(a * j2, -g2):
-        fail("new flux = -(1/a) new gradient: one field was turned left and the other right. Turn both the same way.")
-    right = same(a * j1, g1) and same(a * j2, g2)
-    require(right, "the new flux is not 1/a times the new gradient, so this is no steady state in the plate 1/a.")
-    passed("the new gradient has no curl", "the new flux has no divergence", "it is 1/a times the new gradient")
+    if same(a * j1, -kappa * g1) and same(a * j2, -kappa * g2):
+        fail(
+            f"new flux = -({kappa}/a) new gradient: one field was turned left and the other right. Turn both the same way."
+        )
+    if kappa != 1 and same(a * j1, g1) and same(a * j2, g2):
+        fail(f"the new flux is 1/a times the new gradient; in the plate {kappa}/a it is {kappa}/a times.")
+    right = same(a * j1, kappa * g1) and same(a * j2, kappa * g2)
+    require(
+        right,
+        f"the new flux is not {kappa}/a times the new gradient, so this is no steady state in the plate {kappa}/a.",
+    )
+    passed("the new gradient has no curl", "the new flux has no divergence", f"it is {kappa}/a times the new gradient")
 
 
-def checkerboard(balance: Any) -> None:
-    """An expression that vanishes for s = sqrt(k1 k2), such as 1/s - s/(k1 k2)."""
+def checkerboard(balance: Any, seed: int = 0) -> None:
+    """An expression that vanishes for s = sqrt(k1 k2), such as 1/s - s/(k1 k2), the two ways to B* for 1/a, a class's kappa/a."""
     import sympy as sp
 
+    kappa = numbers("02", seed)["kappa"]
     k1, k2, _ = _phases()
     s = sp.Symbol("s", positive=True)
     balance = expression(balance, "balance", {s, k1, k2})
@@ -231,13 +258,16 @@ def checkerboard(balance: Any) -> None:
     found = sp.solve(balance, s)
     require(len(found) == 1, f"balance should have exactly one positive solution s; it has {len(found)}.")
     value, mean = found[0], sp.sqrt(k1 * k2)
+    if kappa != 1:
+        for wrong in (mean * sp.sqrt(kappa), mean / sp.sqrt(kappa)):
+            recognise(value, {f"the factor {kappa} of the plate {kappa}/a is missing in one of your two ways.": wrong})
     recognise(
         value,
         {
-            "this gives s = 1/sqrt(k1 k2): the factor between the exchanged board and the plate 1/a goes the other way.": (
-                1 / mean
-            ),
-            "this gives s = 1: the exchanged board is not the plate 1/a itself, there is a factor between them.": 1,
+            f"this gives s = 1/sqrt(k1 k2): the factor between the exchanged board and the plate {kappa}/a goes the other "
+            "way.": 1 / mean,
+            f"this gives s = {sp.sqrt(kappa)}: the exchanged board is not the plate {kappa}/a itself, there is a factor between "
+            "them.": sp.sqrt(kappa),
             "this gives k1 k2, which has the unit of a conductivity squared: did the turned fields give s instead of 1/s?": k1
             * k2,
             "this is the arithmetic mean, which only layers reach, and only along them.": (k1 + k2) / 2,
@@ -251,10 +281,15 @@ def checkerboard(balance: Any) -> None:
     passed("one colour keeps its conductivity", "the colours may be exchanged", "one positive solution")
 
 
-def neutral(conditions: Sequence[Any]) -> None:
-    """The coated disk that does not disturb a uniform field: its s is the Hashin-Shtrikman bound with the coat as matrix."""
+def neutral(conditions: Sequence[Any], seed: int = 0) -> None:
+    """The coated disk that does not disturb a uniform field: its s is the Hashin-Shtrikman bound with the coat as matrix.
+
+    Its radius is 1, or that of the seed. s does not depend on it, b1 does.
+    """
     import sympy as sp
 
+    R = numbers("02", seed)["radius"]
+    core_ends = f"r = {R} sqrt(f)" if R != 1 else "r = sqrt(f)"
     k1, k2, f = _phases()
     s = sp.Symbol("s", positive=True)
     unknowns = (*sp.symbols("a0 b0 b1"), s)
@@ -262,40 +297,59 @@ def neutral(conditions: Sequence[Any]) -> None:
     r = sp.Symbol("r", positive=True)
     if isinstance(conditions, list | tuple) and any(isinstance(c, sp.Expr) and c.has(r) for c in conditions):
         fail(
-            "r is still in your conditions: they hold at r = sqrt(f) and at r = 1, so put these in with .subs(r, ...)."
+            f"r is still in your conditions: they hold at {core_ends} and at r = {R}, so put these in with .subs(r, ...)."
         )
     found, radius = _equations(conditions, "neutral", 4, unknowns, {k1, k2, f, *unknowns}), sp.sqrt(f)
 
     def solve(at: Any = radius, coat: Any = k1, core: Any = k2) -> Any:
-        """s for a core of another radius, or of other phases."""
+        """The unknowns of a disk of radius 1, for a core of another radius, or of other phases."""
         lines = [a0 * at - b0 * at - b1 / at, core * a0 - coat * (b0 - b1 / at**2), b0 + b1 - 1, coat * (b0 - b1) - s]
-        return sp.solve(lines, list(unknowns), dict=True)[0][s]
+        return sp.solve(lines, list(unknowns), dict=True)[0]
 
     mistakes = {
-        "f is an area fraction: a core of radius f would have the area f^2. It is sqrt(f).": solve(at=f),
-        "the phases are exchanged: the core is phase 2, the coat is phase 1.": solve(coat=k2, core=k1),
+        "f is an area fraction: a core of radius f would have the area f^2. It is sqrt(f).": solve(at=f)[s],
+        "the phases are exchanged: the core is phase 2, the coat is phase 1.": solve(coat=k2, core=k1)[s],
         "this gives s = k1, as if there were no core. Is the flux, k times the slope, continuous at the core? And the "
         "slope of b1/r is -b1/r**2, with a minus.": k1,
         "this is the arithmetic mean; look at the two flux conditions again.": (1 - f) * k1 + f * k2,
-        "this gives s = k2, as if there were no coat. The coat ends at r = 1: are its two conditions taken there?": k2,
+        f"this gives s = k2, as if there were no coat. The coat ends at r = {R}: are its two conditions taken there?": k2,
     }
+    if R != 1:
+        mistakes[f"the core takes up the fraction f of a disk of radius {R}: it ends at {core_ends}."] = solve(
+            at=radius / R
+        )[s]
     value = found[s]
     recognise(value, mistakes)
     uniform = sp.simplify(value.subs(k2, k1))
     require(uniform == k1, f"if core and coat are equal, k2 = k1, s should be k1; yours is {uniform}.")
     require(sp.simplify(value.subs(f, 1) - k2) == 0, "without a coat, f = 1, the disk is all core, and s should be k2.")
-    match(value, solve(), "the s that neutral gives")
+    match(value, solve()[s], "the s that neutral gives")
+    if R != 1:
+        unit = solve()[b1]  # grows with the area of the disk
+        match(
+            found[b1],
+            R**2 * unit,
+            "b1",
+            mistakes={f"your s is right, but your disk has the radius 1; it is {R}.": unit},
+        )
     number = float(value.subs({k1: 1, k2: 10, f: sp.Rational(3, 10)}))
     match(number, exact.hashin_shtrikman_bounds(1, 10, 0.3)[0], "s for k1 = 1, k2 = 10, f = 0.3")
     passed("equal phases keep their k", "without a coat s is the core's", "s is the bound of Hashin and Shtrikman")
 
 
-def layered(function: Callable[..., Array]) -> None:
-    """layered(K1, K2, f): the tensor of layers across y1 with tensor phases; exact.laminate."""
+def layered(function: Callable[..., Array], seed: int = 0) -> None:
+    """layered(K1, K2, f): the tensor of layers across y1 with tensor phases; exact.laminate. As the seed has it across y2."""
+    own = numbers("02", seed)
+    axis, place = own["axis"], own["first"]
     K1, K2, f = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([[5.0, -1.0], [-1.0, 3.0]]), 0.3
 
+    def across_1(A: Array) -> Array:
+        """With the axes exchanged if the layers lie across y2: then the same is right as for y1."""
+        return A if axis == 1 else A[::-1, ::-1]
+
     def of(first: Array, second: Array, f: float, case: str) -> Array:
-        return _tensor(ask(function, first.copy(), second.copy(), f, name="layered", case=case), f"layered for {case}")
+        answer = ask(function, across_1(first).copy(), across_1(second).copy(), f, name="layered", case=case)
+        return across_1(_tensor(answer, f"layered for {case}"))
 
     def mixed(t: float, first: Array = K1, second: Array = K2, weight: float = f) -> Array:
         """The right formula with the fraction t where the jump is scaled, to build mistakes."""
@@ -316,7 +370,7 @@ def layered(function: Callable[..., Array]) -> None:
             * EYE,
             "for scalar phases this is the harmonic mean in both directions: along the layers the gradient does not jump.": h
             * EYE,
-            "the layers lie across y1, so for scalar phases the harmonic mean stands in the first place.": np.diag(
+            f"the layers lie across y{axis}, so for scalar phases the harmonic mean stands in the {place} place.": np.diag(
                 [m, h]
             ),
             "the fractions are exchanged: K1 takes up the fraction f.": exact.laminate([2, 5], [1 - f, f]),
@@ -341,14 +395,14 @@ def layered(function: Callable[..., Array]) -> None:
         general,
         {
             "this is the harmonic mean of the tensors, as if every component of the flux were continuous.": harmonic,
-            "only the first entries of K1 and K2 enter your jump: the first component of K G has K12 in it as well.": f
+            f"only the {place} entries of K1 and K2 enter your jump: the {place} component of K G has K12 in it as well.": f
             * K1
             + (1 - f) * K2
             - f * (1 - f) * np.diag([D[0, 0] ** 2, 0]) / low,
             lost: exact.laminate([np.diag(np.diag(K1)), np.diag(np.diag(K2))], [f, 1 - f]),
         },
     )
-    _symmetric(general, "layered for two full tensors", "the jump c e1 changes both components of the flux.")
+    _symmetric(general, "layered for two full tensors", f"the jump c e{axis} changes both components of the flux.")
     if np.linalg.eigvalsh(f * K1 + (1 - f) * K2 - general)[0] < -1e-9:
         fail("your layers conduct better than the arithmetic mean in some direction; nothing does (Wiener's bound).")
     if np.linalg.eigvalsh(general - harmonic)[0] < -1e-9:

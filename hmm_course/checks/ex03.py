@@ -8,6 +8,7 @@ from scipy import sparse
 
 from hmm_core import exact
 from hmm_course.checks import Array, array, ask, close, fail, given, kind, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 SINGULAR = (
     "contains nan: the matrix is singular, for w is known up to a constant only. Hold one value of w and drop its row and "
@@ -15,28 +16,29 @@ SINGULAR = (
 )
 
 
-# -- a dense solver to compare with, in as few words as possible
+# -- a dense solver to compare with, in as few words as possible. A seed may move the faces to the other side of their cells.
 
 
-def _slope(n: int) -> Array:
-    return n * (np.roll(np.eye(n), 1, axis=1) - np.eye(n))
+def _slope(n: int, seed: int = 0) -> Array:
+    right = n * (np.roll(np.eye(n), 1, axis=1) - np.eye(n))
+    return right if numbers("03", seed)["side"] == 1 else -right.T
 
 
-def _slopes(n: int) -> list[Array]:
-    return [np.kron(_slope(n), np.eye(n)), np.kron(np.eye(n), _slope(n))]
+def _slopes(n: int, seed: int = 0) -> list[Array]:
+    return [np.kron(_slope(n, seed), np.eye(n)), np.kron(np.eye(n), _slope(n, seed))]
 
 
-def _fluxes(a1: Array, a2: Array) -> tuple[Array, Array]:
+def _fluxes(a1: Array, a2: Array, seed: int = 0) -> tuple[Array, Array]:
     """Mean fluxes of the correctors alone (entry ij: direction i, load j), and the mean conductivities on the diagonal."""
-    D, a = _slopes(len(a1)), [a1.ravel(), a2.ravel()]
+    D, a = _slopes(len(a1), seed), [a1.ravel(), a2.ravel()]
     K = sum(d.T @ (c[:, None] * d) for d, c in zip(D, a, strict=True))
     w = [-np.linalg.lstsq(K, d.T @ c, rcond=None)[0] for d, c in zip(D, a, strict=True)]
     of_w = np.array([[np.mean(a[i] * (D[i] @ w[j])) for j in (0, 1)] for i in (0, 1)])
     return of_w, np.diag([a1.mean(), a2.mean()])
 
 
-def _tensor(a1: Array, a2: Array) -> Array:
-    return sum(_fluxes(a1, a2))
+def _tensor(a1: Array, a2: Array, seed: int = 0) -> Array:
+    return sum(_fluxes(a1, a2, seed))
 
 
 # -- what was handed in
@@ -59,10 +61,19 @@ def _pair(answer: Any, name: str, what: str) -> tuple[Any, Any]:
     return answer[0], answer[1]
 
 
-def gradient(function: Callable[[int], Any]) -> None:
-    """gradient(n): slope on face i = n (w[i + 1] - w[i]), with w[n] = w[0]."""
-    n = 12
-    D = _matrix(ask(function, n, name="gradient", case=f"n = {n}"), f"gradient({n})", n)
+def gradient(function: Callable[[int], Any], seed: int = 0) -> None:
+    """gradient(n): slope on face i = n (w[i + 1] - w[i]), with w[n] = w[0]; for faces on the left n (w[i] - w[i - 1])."""
+    own, n = numbers("03", seed), 12
+    right, low, high = own["side"] == 1, own["low"], own["high"]
+    other = ("i - 1", "i") if right else ("i", "i + 1")
+    last, repeated = ("last", "the one before") if right else ("first", "the second")
+
+    def of(n: int) -> Array:
+        """The answer; for faces on the left in the mirror, which makes right faces of them and changes the sign of slopes."""
+        D = _matrix(ask(function, n, name="gradient", case=f"n = {n}"), f"gradient({n})", n)
+        return D if right else -D[::-1, ::-1]
+
+    D = of(n)
     expected, zigzag = _slope(n), (-1.0) ** np.arange(n)
     bounded = expected.copy()
     bounded[-1] = 0
@@ -76,17 +87,15 @@ def gradient(function: Callable[[int], Any]) -> None:
             "a slope is a difference divided by the distance, which is 1/n: multiply by n.": expected / n,
             "the distance of two neighbours is 1/n, so the difference is multiplied by n, not divided by it.": expected
             / n**2,
-            "the sign: the slope on face i is positive if the cell on its right, i + 1, has the larger value.": -expected,
-            "face i lies between the cells i and i + 1; your row i takes the cells i - 1 and i.": np.roll(
+            f"the sign: the slope on face i is positive if the cell on its right, {high}, has the larger value.": -expected,
+            f"face i lies between the cells {low} and {high}; your row i takes the cells {' and '.join(other)}.": np.roll(
                 expected, 1, axis=0
             ),
-            "this is the difference of the cells i + 1 and i - 1, a slope in cell i. Face i has the neighbours i and i + 1.": (
-                expected + np.roll(expected, 1, axis=0)
-            )
-            / 2,
-            "the last face is missing: it lies between the last cell and the first.": bounded,
-            "the last face lies between the last cell and the first: a period comes after this one.": open_end,
-            "the last row repeats the one before; its face lies between the last cell and the first.": last_twice,
+            f"this is the difference of the cells i + 1 and i - 1, a slope in cell i. Face i has the neighbours {low} and "
+            f"{high}.": (expected + np.roll(expected, 1, axis=0)) / 2,
+            f"the {last} face is missing: it lies between the last cell and the first.": bounded,
+            f"the {last} face lies between the last cell and the first: a period comes after this one.": open_end,
+            f"the {last} row repeats {repeated}; its face lies between the last cell and the first.": last_twice,
             "this is the transposed matrix: row i belongs to face i, column i to cell i.": expected.T,
         },
     )
@@ -95,14 +104,18 @@ def gradient(function: Callable[[int], Any]) -> None:
         abs(D @ zigzag).min() > 1, "your matrix does not see the zigzag w = +1, -1, +1, ...: take direct neighbours."
     )
     match(D, expected, f"gradient({n})")
-    large = _matrix(ask(function, 40, name="gradient", case="n = 40"), "gradient(40)", 40)
+    large = of(40)
     y = np.arange(40) / 40
     slope = 2 * np.pi * np.cos(2 * np.pi * (y + 1 / 40))
     error = abs(large @ np.sin(2 * np.pi * (y + 1 / 80)) - slope).max() / (2 * np.pi)
     require(
         error < 2e-3, f"for n = 40 the slope of a sine is off by {error:.2g} of its size: is 40 the n in your matrix?"
     )
-    passed("a constant has no slope", "the last face meets the first cell", "the slope of a sine")
+    passed(
+        "a constant has no slope",
+        "the last face meets the first cell" if right else "the first face meets the last cell",
+        "the slope of a sine",
+    )
 
 
 def _shapes(count: int) -> Array:
@@ -110,10 +123,10 @@ def _shapes(count: int) -> Array:
     return 1 + 8 * np.random.default_rng(1).random(count)
 
 
-def corrector(function: Callable[[Array], Array]) -> None:
-    """corrector(a): D^T (a (1 + D w)) = 0 with <w> = 0."""
-    n = 12
-    D = _slope(n)
+def corrector(function: Callable[[Array], Array], seed: int = 0) -> None:
+    """corrector(a): D^T (a (g + D w)) = 0 with <w> = 0, for a mean slope g of 1, or that of the seed."""
+    n, g = 12, numbers("03", seed)["slope"]
+    D = _slope(n, seed)
 
     def of(a: Array, case: str) -> Array:
         answer = ask(function, a.copy(), name="corrector", case=case)
@@ -134,26 +147,29 @@ def corrector(function: Callable[[Array], Array]) -> None:
     w = of(a, "random conductivities")
     require(
         abs(w - w.mean()).max() > 1e-6,
-        "w vanishes: the load is missing. The known part of the flux, a, goes to the right.",
+        f"w vanishes: the load is missing. The known part of the flux, {f'{g} ' if g != 1 else ''}a, goes to the right.",
     )
-    flux = a * (1 + D @ w)
-    if np.ptp(a * (1 - D @ w)) < 1e-8:
-        fail("the sign of the load: D^T a goes to the right side with a minus.")
-    if np.ptp(a * (1 + n * (D @ w))) < 1e-8 or np.ptp(a * (1 + D @ w / n)) < 1e-8:
+    flux = a * (g + D @ w)
+    if np.ptp(a * (g - D @ w)) < 1e-8:
+        fail(f"the sign of the load: {f'{g} ' if g != 1 else ''}D^T a goes to the right side with a minus.")
+    if np.ptp(a * (g + n * (D @ w))) < 1e-8 or np.ptp(a * (g + D @ w / n)) < 1e-8:
         fail("a factor n is off: is your gradient the one of task 1?")
+    if g != 1 and np.ptp(a * (1 + D @ w)) < 1e-8:
+        fail(f"this is the corrector of a mean slope of 1; here the mean slope is {g}.")
     if abs(w[0]) < 1e-12 and np.ptp(flux) < 1e-8 and abs(w.mean()) > 1e-9:
         fail(f"the flux is constant, but w has the mean {w.mean():.2g}: subtract it.")
     spread = np.ptp(flux) / abs(flux.mean())
     require(
         spread < 1e-8,
-        f"the flux a (1 + Dw) should be the same on every face; yours varies by {spread:.2g} of its mean.",
+        f"the flux a ({g} + Dw) should be the same on every face; yours varies by {spread:.2g} of its mean.",
     )
     require(abs(w.mean()) < 1e-9, f"w has the mean {w.mean():.2g}; it should be zero.")
     passed("nothing to correct in a uniform material", "the same flux on every face", "mean zero")
 
 
-def line(function: Callable[[Array], float]) -> None:
-    """effective_line(a) = <a (1 + D w)> = 1/<1/a>."""
+def line(function: Callable[[Array], float], seed: int = 0) -> None:
+    """effective_line(a) = <a (g + D w)>/g = 1/<1/a>, for a mean slope g of 1, or that of the seed."""
+    g = numbers("03", seed)["slope"]
 
     def of(a: Array, case: str) -> float:
         name = f"effective_line for {case}"
@@ -161,13 +177,22 @@ def line(function: Callable[[Array], float]) -> None:
 
     def mistakes(a: Array) -> dict[str, Any]:
         mean, right, n = a.mean(), exact.harmonic_mean(a), len(a)
-        return {
-            "this is the mean of the slope, which is 1 in every material. It is the flux that counts, a times the slope.": 1,
-            "the 1 is missing: the flux is a (1 + Dw), driven by the mean slope 1, to which w only adds.": right - mean,
-            "this is the arithmetic mean of a: the corrector does not enter. The slope is 1 + Dw.": mean,
-            "the sign of Dw: the slope of y + w is 1 + Dw.": 2 * mean - right,
+        known: dict[str, Any] = {
+            f"this is the mean of the slope, which is {g} in every material. It is the flux that counts, a times the slope.": g,
+            f"the {g} is missing: the flux is a ({g} + Dw), driven by the mean slope {g}, to which w only adds.": right
+            - mean,
+            f"this is the arithmetic mean of a: the corrector does not enter. The slope is {g} + Dw.": mean,
+            f"the sign of Dw: the slope of {f'{g} ' if g != 1 else ''}y + w is {g} + Dw.": 2 * mean - right,
             "this is a sum over the faces; an average divides by their number.": n * right,
         }
+        if g != 1:
+            known[
+                f"this is the mean flux for a mean slope of {g}; the conductivity is the flux for each unit of it."
+            ] = g * right
+            known[f"your flux is that of a mean slope of 1, and your corrector answers a mean slope of {g}."] = (
+                mean + g * (right - mean)
+            )
+        return known
 
     a = _shapes(12)
     value = of(a, "random conductivities")
@@ -181,12 +206,12 @@ def line(function: Callable[[Array], float]) -> None:
     passed("a uniform material keeps its conductivity", "below the arithmetic mean", "1.8 for slices of 1 and 9")
 
 
-def gradients(function: Callable[[int], Any]) -> None:
-    """gradients(n): (D kron I, I kron D) for w.ravel()."""
+def gradients(function: Callable[[int], Any], seed: int = 0) -> None:
+    """gradients(n): (D kron I, I kron D) for w.ravel(), D for right faces, or as the seed has it."""
     n = 5
     first, second = _pair(ask(function, n, name="gradients", case="n = 5"), "gradients(5)", "sparse matrices")
     D = [_matrix(d, f"the {name} matrix of gradients(5)", n * n) for d, name in ((first, "first"), (second, "second"))]
-    expected = _slopes(n)
+    expected = _slopes(n, seed)
     if close(D[0], expected[1]) and close(D[1], expected[0]):
         fail("the two directions are exchanged: with w.ravel() the second index runs fastest, so D stands left for y1.")
     for k, direction in enumerate(("y1", "y2")):
@@ -197,7 +222,7 @@ def gradients(function: Callable[[int], Any]) -> None:
                 f"{name} should be the transposed one: rows are faces.": expected[k].T,
                 f"{name} is the one along {'y2' if k == 0 else 'y1'}.": expected[1 - k],
                 f"{name} moves along both directions at once (D kron D); in the other one it should do nothing.": np.kron(
-                    _slope(n), _slope(n)
+                    _slope(n, seed), _slope(n, seed)
                 ),
                 f"{name} lacks the factor n.": expected[k] / n,
             },
@@ -206,8 +231,8 @@ def gradients(function: Callable[[int], Any]) -> None:
     passed("constants have no slope", "each matrix moves along its own direction", "periodic")
 
 
-def tensor(function: Callable[[Array, Array], Array]) -> None:
-    """tensor(a1, a2): entry ij = <a_i (delta_ij + D_i w_j)>."""
+def tensor(function: Callable[[Array, Array], Array], seed: int = 0) -> None:
+    """tensor(a1, a2): entry ij = <a_i (delta_ij + D_i w_j)>, on right and upper faces, or as the seed has it."""
     n = 6
 
     def of(a1: Array, a2: Array, case: str) -> Array:
@@ -244,14 +269,14 @@ def tensor(function: Callable[[Array, Array], Array]) -> None:
     match(layered, np.diag([2, 5]), "tensor for a1 = 2, a2 = 5", atol=1e-8, mistakes=exchanged)
 
     a1, a2 = 10 ** np.random.default_rng(2).uniform(-0.5, 0.5, (2, n, n))
-    A, (of_w, mean) = of(a1, a2, "random conductivities"), _fluxes(a1, a2)
+    A, (of_w, mean) = of(a1, a2, "random conductivities"), _fluxes(a1, a2, seed)
     recognise(
         A,
         {
             "the corrector does not enter: these are the arithmetic means. Does the right side of your system vanish?": mean,
             "the sign of the load: for e_j the right side is -D_j^T a_j, with a minus.": mean - of_w,
             "rows and columns of the grid are exchanged: is it a1.ravel(), not a1.T.ravel(), and D1, D2 in this order?": _tensor(
-                a1.T, a2.T
+                a1.T, a2.T, seed
             ),
             "the diagonal is right, the rest is missing: a load along y1 drives a flux along y2 as well.": np.diag(
                 np.diag(of_w + mean)
@@ -278,9 +303,11 @@ def _known(y: Array) -> Array:
     return 3 + np.sin(2 * np.pi * y[0]) + 0.7 * np.cos(2 * np.pi * (y[1] - y[0])) + 0.4 * np.sin(2 * np.pi * y[1] + 0.5)
 
 
-def faces(function: Callable[..., Any]) -> None:
-    """faces(a, n): a1[i, j] = a((i + 1)/n, (j + 1/2)/n), a2[i, j] = a((i + 1/2)/n, (j + 1)/n)."""
-    n = 7
+def faces(function: Callable[..., Any], seed: int = 0) -> None:
+    """faces(a, n): a1[i, j] = a((i + 1)/n, (j + 1/2)/n), a2[i, j] = a((i + 1/2)/n, (j + 1)/n); i/n, j/n on left faces."""
+    own, n = numbers("03", seed), 7
+    mine = own["right"], own["upper"]
+    here, there, theirs = (1, 0, ("left", "lower")) if own["side"] == 1 else (0, 1, ("right", "upper"))
     index = np.array(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
 
     def at(first: float, second: float) -> Array:
@@ -296,14 +323,18 @@ def faces(function: Callable[..., Any]) -> None:
     name = "what faces returns"
     pair = _pair(ask(function, asked, n, name="faces", case="a material on 7 x 7 cells"), name, "arrays (n, n)")
     a1, a2 = (array(values, f"a{k + 1}", (n, n)) for k, values in enumerate(pair))
-    right, upper = at(1, 0.5), at(0.5, 1)
+    right, upper = at(here, 0.5), at(0.5, here)
     pairs = {
-        "you ask in the centres of the cells; the fluxes need the conductivity on the faces, half a cell further.": (
+        "you ask in the centres of the cells; the fluxes need the conductivity on the faces, half a cell "
+        f"{'further' if here else 'before'}.": (
             at(0.5, 0.5),
             at(0.5, 0.5),
         ),
-        "a1 and a2 are exchanged: a1 belongs to the right faces, a2 to the upper ones.": (upper, right),
-        "you ask on the left and lower faces; a1 and a2 belong to the right and upper ones.": (at(0, 0.5), at(0.5, 0)),
+        f"a1 and a2 are exchanged: a1 belongs to the {mine[0]} faces, a2 to the {mine[1]} ones.": (upper, right),
+        f"you ask on the {' and '.join(theirs)} faces; a1 and a2 belong to the {' and '.join(mine)} ones.": (
+            at(there, 0.5),
+            at(0.5, there),
+        ),
         "you ask in the corners of the cells; a face's middle shares one coordinate with the centre of its cell.": (
             at(1, 1),
             at(1, 1),
@@ -318,14 +349,20 @@ def faces(function: Callable[..., Any]) -> None:
     stretched = _known(np.array(np.meshgrid(grid, grid, indexing="ij")))
     if close(a1, stretched) or close(a2, stretched):
         fail("np.linspace(0, 1, n) holds both ends of the period, and its points lie neither in centres nor on faces.")
-    match(a1, right, "a1, asked on the right faces,")
-    match(a2, upper, "a2, asked on the upper faces,")
-    passed("right faces", "upper faces", "first index along y1")
+    match(a1, right, f"a1, asked on the {mine[0]} faces,")
+    match(a2, upper, f"a2, asked on the {mine[1]} faces,")
+    passed(f"{mine[0]} faces", f"{mine[1]} faces", "first index along y1")
 
 
-def between(function: Callable[[Array], Any]) -> None:
-    """between(k): the harmonic mean of a cell and its neighbour on the right, above."""
-    n = 6
+def between(function: Callable[[Array], Any], seed: int = 0) -> None:
+    """between(k): the harmonic mean of a cell and its neighbour on the right, above; for a class on the left, below."""
+    own, n = numbers("03", seed), 6
+    right, back = own["right"], -own["side"]
+    elsewhere, outer, end, begin = (
+        ("on the left and below", "k[i + 1, j]", "last", "first")
+        if back == -1
+        else ("on the right and above", "k[i - 1, j]", "first", "last")
+    )
     k = 1 + 8 * np.random.default_rng(4).random((n, n))
 
     def of(cells: Array, case: str) -> list[Array]:
@@ -347,7 +384,7 @@ def between(function: Callable[[Array], Any]) -> None:
         match(values, np.full((n, n), 3.0), f"a{i + 1} for k = 3 everywhere")
     answer = of(k, "random cells")
 
-    def means(mean: Callable[[Array, Array], Array], shift: int = -1) -> list[Array]:
+    def means(mean: Callable[[Array, Array], Array], shift: int = back) -> list[Array]:
         return [mean(k, np.roll(k, shift, axis=axis)) for axis in (0, 1)]
 
     def harmonic(first: Array, second: Array) -> Array:
@@ -363,17 +400,19 @@ def between(function: Callable[[Array], Any]) -> None:
         ),
         "you take the poorer of the two cells; the better one is on the way for half of it, too.": means(np.minimum),
         "a face belongs to two cells, and you take the conductivity of one.": means(lambda p, q: p),
-        "your neighbours are those on the left and below; right faces need np.roll with -1.": means(harmonic, 1),
-        "a1 and a2 are exchanged: the right neighbour is k[i + 1, j], along axis 0.": expected[::-1],
+        f"your neighbours are those {elsewhere}; {right} faces need np.roll with {back}.": means(harmonic, -back),
+        f"a1 and a2 are exchanged: the {right} neighbour is {outer}, along axis 0.": expected[::-1],
     }
     for said, (first, second) in mistakes.items():
         if close(answer[0], first) and close(answer[1], second):
             fail(said)
-    for i, (values, right) in enumerate(zip(answer, expected, strict=True)):
-        inner = (slice(0, n - 1),) * 2
-        if close(values[inner], right[inner]) and not close(values, right):
-            fail(f"a{i + 1} is right inside, but not on the last faces: their neighbour is the first cell of the row.")
-        match(values, right, f"a{i + 1}")
+    for i, (values, wanted) in enumerate(zip(answer, expected, strict=True)):
+        inner = (slice(0, n - 1) if back == -1 else slice(1, n),) * 2
+        if close(values[inner], wanted[inner]) and not close(values, wanted):
+            fail(
+                f"a{i + 1} is right inside, but not on the {end} faces: their neighbour is the {begin} cell of the row."
+            )
+        match(values, wanted, f"a{i + 1}")
     layers = np.repeat([[1.0], [9.0]], n // 2, axis=0) * np.ones((n, n))
-    match(_tensor(*of(layers, "layers")), np.diag([1.8, 5]), "the tensor of layers with your faces", atol=1e-9)
+    match(_tensor(*of(layers, "layers"), seed), np.diag([1.8, 5]), "the tensor of layers with your faces", atol=1e-9)
     passed("uniform cells keep their conductivity", "periodic", "layers of 1 and 9 give 1.8 and 5")
