@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 
 import hmm_core as hmm
 from hmm_core.compare import resolve
-from hmm_core.compare.broken import CORNERS, BrokenField, Lattice, element_matrices
+from hmm_core.compare.broken import BrokenField, Lattice, at_cells, element_matrices
 from hmm_course.figures import Array, Data
 
 METHODS = ("homogenization", "HMM", "HMM + reconstruction", "MsFEM", "MsFEM oversampled", "DNS")
@@ -114,12 +114,6 @@ def nodal(solution: hmm.Solution) -> Array:
     return values
 
 
-def at_cells(values: Array) -> Array:
-    """Nodal values (M+1, M+1) at the corners of every cell (M, M, 4)."""
-    M = len(values) - 1
-    return np.stack([values[i : i + M, j : j + M] for i, j in CORNERS], axis=-1)
-
-
 def refined(values: Array, M: int) -> Array:
     """A bilinear field on N x N squares, on the cells of M x M."""
     N = len(values) - 1
@@ -133,8 +127,7 @@ def refined(values: Array, M: int) -> Array:
 def broken(field: BrokenField) -> Array:
     """A broken field on the cells of its fine grid, put together (M, M, 4)."""
     (N, _), n = field.lattice.counts, field.lattice.n
-    cells = np.stack([field.values[:, i : i + n, j : j + n] for i, j in CORNERS], axis=-1)
-    return cells.reshape(N, N, n, n, 4).transpose(0, 2, 1, 3, 4).reshape(N * n, N * n, 4)
+    return at_cells(field.values).reshape(N, N, n, n, 4).transpose(0, 2, 1, 3, 4).reshape(N * n, N * n, 4)
 
 
 def rebuilt(solution: hmm.Solution, case: Case) -> Array:
