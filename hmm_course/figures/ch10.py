@@ -201,12 +201,6 @@ def peaks(run: hmm.Trajectory) -> Array:
     return np.array([solution.u.max() for solution in run])
 
 
-def heat(run: hmm.Trajectory, c: Any) -> Array:
-    """int c U over the half plate, at every output; c a function of x."""
-    basis, weight = run.basis, c(np.asarray(run.basis.global_coordinates()))
-    return np.array([(weight * np.asarray(basis.interpolate(solution.u)) * basis.dx).sum() for solution in run])
-
-
 def cooling_data(rows: tuple[int, ...] = (4, 8, 16), moments: tuple[float, ...] = (0.01, 0.04, 0.08)) -> Data:
     """Cooling, resolved for ever smaller periods, by HMM, and with two wrong averages."""
     macro = half_plate(16, skfem.ElementQuad2())

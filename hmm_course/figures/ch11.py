@@ -12,7 +12,7 @@ from hmm_core.micro.particles import Chance, Exclusion
 from hmm_course.figures import Data, canvas, plain
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 PLACES = 50  # of a ring: its flux is PLACES/(PLACES - 1) times that of an endless road
 LIGHT, FRONT, LENGTH = 0.2, 0.5, 0.3  # density of the free road; where a queue of density 1 ends, how long it is
 TIMES = (0.0, 0.2, 0.35, 0.5)

@@ -9,7 +9,7 @@ from scipy.linalg import expm
 import hmm_core as hmm
 from hmm_course.figures import Array, Data, canvas, plain, rate_plot
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
 # -- the gene ------------------------------------------------------------------------------------------------------------------
 

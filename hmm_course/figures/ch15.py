@@ -256,11 +256,6 @@ def two_wells(x: Array, y: Array) -> Array:
     return y - y**3 + x
 
 
-def follows(x: Array, y: Array, t: float) -> Array:
-    """f = y - x."""
-    return y - x
-
-
 NOISES = (1.2, 0.8, 0.5)
 
 

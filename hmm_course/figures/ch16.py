@@ -108,10 +108,10 @@ def basis_figure(data: Data) -> Any:
     return figure
 
 
-def conductivity(ratio: float, n: int, layer: float, formulation: str = "petrov-galerkin") -> Array:
+def conductivity(ratio: float, n: int, layer: float) -> Array:
     """What an element of H = ratio eps conducts, as a tensor (2, 2), from its stiffness; ``n`` fine cells per side."""
     place = np.array(CORNERS) / 3
-    basis = hmm.msfem_basis(periodic, 1 / (3 * ratio), 3, n, layer, formulation)
+    basis = hmm.msfem_basis(periodic, 1 / (3 * ratio), 3, n, layer, "petrov-galerkin")
     return place.T @ basis.stiffness[4] @ place * 9
 
 

@@ -182,7 +182,7 @@ def material(case: Case, known: BrokenField | None) -> Callable:
     return lambda x, y: case.a(x, y, 0.0 if known is None else known.at(x))
 
 
-def repeated(case: Case, solve: Callable, tol: float) -> tuple[Any, int]:
+def repeated(case: Case, solve: Callable, tol: float = 1e-3) -> tuple[Any, int]:
     """solve(medium) -> (solution, field) until the field stands still: once, if the material does not follow it."""
     known = None
     for rounds in range(1, 60):
@@ -207,7 +207,7 @@ def direct(case: Case, M: int, tol: float = 1e-3) -> tuple[hmm.Solution, int]:
     return repeated(case, solve, tol)
 
 
-def multiscale(case: Case, N: int, layer: float = 0.0, tol: float = 1e-3) -> tuple[Any, int]:
+def multiscale(case: Case, N: int, layer: float = 0.0) -> tuple[Any, int]:
     """A MsFEM solution, and how often its bases had to be made."""
     options = {"oversampling": layer, "formulation": "petrov-galerkin" if layer else "galerkin"}
 
@@ -215,7 +215,7 @@ def multiscale(case: Case, N: int, layer: float = 0.0, tol: float = 1e-3) -> tup
         found = hmm.msfem_plane(a, case.eps, case.source, N, case.M // N, **options)
         return found, found
 
-    return repeated(case, solve, tol)
+    return repeated(case, solve)
 
 
 def hmm_solution(case: Case, N: int) -> hmm.Solution:
