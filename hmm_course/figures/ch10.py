@@ -9,9 +9,8 @@ from matplotlib.tri import LinearTriInterpolator, Triangulation
 
 import hmm_core as hmm
 from hmm_core.compare import Oscillating, resolve, resolve_pores
-from hmm_course.figures import Array, Data, canvas, fit_rate, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, fit_rate, plain, rate_plot
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 FIBRE, HEAVY = 20.0, 2.0  # conductivity and heat capacity of the fibres, those of the resin being 1
 N_CELL = 16  # elements per period, of the cell problems as of what is resolved
 

@@ -8,10 +8,9 @@ import numpy as np
 import hmm_core as hmm
 from hmm_core.compare import resolve_scales
 from hmm_core.macro.averaging import AveragedForce
-from hmm_course.figures import Data, canvas, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Data, canvas, plain, rate_plot
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 
 # -- an oscillator: y turns on a circle ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import hmm_core as hmm
 from hmm_core.compare.broken import CORNERS
-from hmm_course.figures import Array, Data, canvas, committed, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, committed, plain, rate_plot
 from hmm_course.figures.ch16_study import (
     CASES,
     COLUMNS,
@@ -28,7 +28,6 @@ from hmm_course.figures.ch16_study import (
 )
 
 __all__ = ["study_data"]
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 LOOK = {
     "homogenization": {"color": "0.45", "marker": "s", "ls": ":"},
     "HMM": {"color": BLUE, "marker": "o", "ls": ":", "mfc": "white"},
