@@ -253,14 +253,31 @@ def homogenized(case: Case, entries: int = 17) -> tuple[hmm.ExactClosure, int, i
 # -- the methods: errors and costs -------------------------------------------------------------------------------------------
 
 
-def factor(m: float) -> float:
+def factor(m: Array) -> Array:
     """Operations to factorize m equations on a grid in the plane by nested dissection, up to a constant (George 1973)."""
     return m**1.5
 
 
-def substitute(m: float) -> float:
+def substitute(m: Array) -> Array:
     """Operations to solve with the factors, up to a constant."""
-    return m * np.log2(max(m, 2))
+    return m * np.log2(np.maximum(m, 2))
+
+
+def work_of(method: str, eps: Array, N: int = 16, n: int = 8, multigrid: bool = False) -> Array:
+    """The work for one source at any eps, without solving: N x N elements, n micro elements per period.
+
+    By a direct solver; ``multigrid``: by one that needs work in proportion to the unknowns, for every right-hand side."""
+
+    def of(m: Array, sides: int) -> Array:
+        return sides * m if multigrid else factor(m) + sides * substitute(m)
+
+    eps, macro = np.asarray(eps, dtype=float), of((N - 1.0) ** 2, 1)
+    if method == "DNS":
+        return of((n / eps - 1) ** 2, 1)
+    if method == "HMM":
+        return 4 * N**2 * of(float(n * n), 2) + macro + 0 * eps
+    side = n / (eps * N)
+    return N**2 * of((side * (1 + 2 * LAYER * (method == "MsFEM oversampled")) - 1) ** 2, 3) + macro
 
 
 def record(
