@@ -8,7 +8,6 @@ other ones need a compiler.
 
 import numpy as np
 
-Array = np.ndarray
 SITES, COPIES, TIME = 100, 512, 40.0  # of the exclusion process at half filling
 CHANGE = np.array([[-1, 1, 0, 0, 0, 0], [1, -1, -1, 1, 0, 0], [0, 0, 1, -1, -1, 1], [0, 0, 0, 0, 1, -1]])
 RATES = (1e5, 1e5, 1.0, 1.0, 1e5, 1e5)  # S1 = S2 = S3 = S4, the outer pairs fast

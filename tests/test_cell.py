@@ -555,8 +555,6 @@ def test_samples_converge_to_the_periodic_tensor(bc):
 
 # -- cell problems that forget their boundary ------------------------------------------------------------------------
 
-RESONANT = [[2.7567779542, -0.002443027304], [-0.002443027304, 3.424849152422]]
-
 
 def resonant(x, y):
     return (2 + 1.8 * sin(y[0])) / (2 + 1.8 * cos(y[1])) + (2 + sin(y[1])) / (2 + 1.8 * cos(y[0]))

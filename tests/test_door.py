@@ -17,8 +17,6 @@ from hmm_core.micro.ensemble import Ensemble, effective_ensemble
 from hmm_core.micro.nonlinear import solve_nonlinear
 from hmm_core.micro.sample import ellipticity, is_symmetric, least_pivot, sample, smallest_eigenvalue
 
-BOUNDARIES = ("periodic", "dirichlet", "neumann")
-
 
 def sin(t):
     return np.sin(2 * np.pi * t)

@@ -68,6 +68,39 @@ def test_without_a_source_the_first_moves_as_alone_and_the_other_rests():
     assert both.micro_solves == alone.micro_solves
 
 
+class Torn:
+    """Conducts in two phases; in between there is none."""
+
+    def admissible(self, x, u):
+        return (u < 0.35) | (u > 0.65)
+
+    def __call__(self, x, u, grad):
+        return np.where(self.admissible(x, u), grad, np.nan), np.zeros_like(grad), np.ones((1, 1, 1))
+
+
+def test_where_the_closure_refuses_a_face_state_the_profile_is_flat():
+    """All averages have an answer; a limited profile across the jump leads to face states that have none."""
+    law, x = Torn(), np.array([[0.0, 0.5, 1.0]])
+    u = np.array([[0.3, 0.5, 0.7], [0.5, 0.3, 0.5]])
+    assert PhysicalFlux(WithImmobile(law)).admissible(x, u).tolist() == [True, False, True]
+    assert not hasattr(WithImmobile(CELL), "admissible")
+
+    def run(law):
+        return solve_balance_law(
+            Volumes(32),
+            PhysicalFlux(WithImmobile(law)),
+            lambda x: np.stack([0.2 + 0.3 * x[0] + 0.3 * (x[0] > 0.5), 0 * x[0]]),
+            [0, 2e-6],
+            dt=1e-6,
+            boundary="outflow",
+        )
+
+    before, after = run(law).averages[:, 0]
+    assert law.admissible(None, after).all() and np.abs(after - before)[15:17].min() > 1e-4
+    with pytest.raises(hmm.RefusedState):
+        run(lambda x, u, grad: law(x, u, grad))  # the same law, which does not say what it refuses
+
+
 def test_what_stays_follows_what_moves():
     """w' = v of a v that spreads: its integral over space grows as the conserved one of v says, w(t) = t int v."""
     flow = solve_balance_law(

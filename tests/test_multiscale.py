@@ -336,7 +336,7 @@ def test_what_a_solution_refuses():
         solution.at(np.array([[0.5], [1.2]]))
     with pytest.raises(ValueError, match="coordinates"):
         solution.at(np.zeros((3, 4)))
-    with pytest.raises(ValueError, match="points hold nan"):
+    with pytest.raises(ValueError, match="finite coordinates"):
         solution.at(np.array([[0.5], [np.nan]]))
     with pytest.raises(ValueError, match="points='here'"):
         solution.gradient_at("here")

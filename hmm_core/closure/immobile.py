@@ -20,7 +20,7 @@ class WithImmobile:
 
     What the components do to each other is the macro solver's ``source``. So an excitation wave, in which only the potential is
     conducted, is ``solve_balance_law(grid, PhysicalFlux(WithImmobile(closure)), ..., source=S)``. Memory, standard errors and
-    what the micro problems took are those of the closure.
+    what the micro problems took are those of the closure; so is which states it has an answer for.
 
     closure : of a scalar.
     immobile : how many components stay, at least 1.
@@ -62,4 +62,7 @@ class WithImmobile:
         if name == "realisation":
             drawn = self.closure.realisation
             return lambda k: WithImmobile(drawn(k), self.immobile)
+        if name == "admissible":
+            fine = self.closure.admissible
+            return lambda x, u: fine(x, u[0])
         raise AttributeError(name)

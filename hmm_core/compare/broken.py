@@ -1,6 +1,5 @@
 r"""Fields on the fine grids of coarse rectangles, which may jump from one element to the next: values, gradients, norms."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hmm_core.closure import as_tensor
-from hmm_core.macro.boundary import Data, _evaluate
-from hmm_core.macro.solution import NORMS, Solution
-from hmm_core.micro.transforms import read_only
+from hmm_core.macro.boundary import Data
+from hmm_core.macro.solution import Solution, distance
+from hmm_core.macro.space import _as_points
 
 Array = np.ndarray
 CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
@@ -61,7 +59,7 @@ class Lattice:
     def nodes(self) -> Array:
         """Numbers of the corners of every element (E, 4)."""
         number = np.arange(self.node_count).reshape(self.nodes_shape)
-        return np.stack([number[i : i + self.counts[0], j : j + self.counts[1]].ravel() for i, j in CORNERS], axis=1)
+        return at_cells(number).reshape(-1, 4)
 
     @cached_property
     def corners(self) -> Array:
@@ -127,13 +125,13 @@ class BrokenField:
 
     def at(self, points: Array) -> Array:
         """Values at points (2, ...): (...). On an edge between two elements, that of the right or upper one."""
-        x, shape = _as_points(points)
+        x, shape = _as_points(2, points)
         element, cell, s = self.lattice.locate(x)
         return sum(w * self.values[element, cell[0] + i, cell[1] + j] for (i, j), w, _ in _bilinear(s)).reshape(shape)
 
     def gradient_at(self, points: Array) -> Array:
         """Gradients at points (2, ...): (2, ...)."""
-        x, shape = _as_points(points)
+        x, shape = _as_points(2, points)
         element, cell, s = self.lattice.locate(x)
         slope = sum(g * self.values[element, cell[0] + i, cell[1] + j] for (i, j), _, g in _bilinear(s))
         return (slope / self.lattice.h[:, None]).reshape(2, *shape)
@@ -151,48 +149,16 @@ class BrokenField:
         Norms and arguments as in ``Solution.error``: "L2", "H1-semi", "H1", "energy" with ``tensor``; ``exact`` is a function
         with its ``gradient``, or whatever has ``at`` and ``gradient_at``.
         """
-        if norm not in NORMS:
-            raise ValueError(f"norm={norm!r} is not one of {', '.join(map(repr, NORMS))}")
-        if norm == "energy" and tensor is None:
-            raise ValueError("norm='energy' needs tensor=, an array or a function of x")
-        solution = hasattr(exact, "gradient_at")
-        if norm != "L2" and gradient is None and not solution:
-            raise ValueError(f"norm={norm!r} needs gradient=, the gradient of exact as a function of x")
-        x, dx = self._rich
-        value = exact.at(x) if solution else _evaluate("exact", exact, x)
-        wanted = [value, value - self.at(x)] * (norm in ("L2", "H1"))
-        squares = np.zeros(2)
-        for k, part in enumerate(wanted):
-            squares[k] += (part**2 * dx).sum()
-        if norm != "L2":
-            slope = exact.gradient_at(x) if solution else _evaluate("gradient", gradient, x, (2,))
-            A = np.eye(2)[:, :, None]
-            if norm == "energy":
-                A = as_tensor(tensor(read_only(x)) if callable(tensor) else tensor, x, "tensor")
-            for k, part in enumerate((slope, slope - self.gradient_at(x))):
-                squares[k] += (np.einsum("ijk,jk->ik", np.broadcast_to(A, (2, 2, x.shape[1])), part) * part * dx).sum()
-        reference, total = squares
-        if total < 0 or (relative and not reference > 0):
-            raise ValueError(f"norm={norm!r} squared is {total} of the error, {reference} of exact: no (relative) norm")
-        return math.sqrt(total / reference if relative else total)
-
-    @cached_property
-    def _rich(self) -> tuple[Array, Array]:
         lattice, weights = self.lattice, np.outer(THREE[1], THREE[1]).ravel()
-        x = lattice.points(np.arange(lattice.elements), (0, 0), (lattice.n, lattice.n), THREE).reshape(2, -1)
-        return x, np.tile(weights * lattice.h.prod(), x.shape[1] // 9)
+        x = lattice.points(np.arange(lattice.elements), (0, 0), (lattice.n, lattice.n), THREE)
+        dx = np.tile(weights * lattice.h.prod(), lattice.n**2)
+        return distance(exact, self, x, dx, norm, gradient, tensor, relative)
 
 
-def _as_points(points: Array) -> tuple[Array, tuple[int, ...]]:
-    try:
-        points = np.asarray(points, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"points={points!r} must be coordinates (2, ...)") from error
-    if points.ndim == 0 or len(points) != 2:
-        raise ValueError(f"points have shape {points.shape}; coordinates (2, ...) are needed")
-    if not np.isfinite(points).all():
-        raise ValueError(f"points hold {points[~np.isfinite(points)][0]}; coordinates must be finite")
-    return points.reshape(2, -1), points.shape[1:]
+def at_cells(values: Array) -> Array:
+    """What nodes carry (..., n_1 + 1, n_2 + 1), at the four corners of every cell (..., n_1, n_2, 4)."""
+    n, m = values.shape[-2] - 1, values.shape[-1] - 1
+    return np.stack([values[..., i : i + n, j : j + m] for i, j in CORNERS], axis=-1)
 
 
 def _bilinear(s: Array) -> list[tuple[tuple[int, int], Array, Array]]:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csc_matrix
 from scipy.sparse.linalg import splu
 
-from hmm_core.compare.broken import CORNERS, BrokenField, Lattice, element_matrices, hats, load
+from hmm_core.compare.broken import CORNERS, BrokenField, Lattice, at_cells, element_matrices, hats, load
 from hmm_core.macro.boundary import Data, _evaluate
 from hmm_core.micro.question import refuse_scale
 from hmm_core.micro.sample import MediumLike, sample
@@ -213,7 +213,7 @@ def _solved(local: Array, shape: tuple[int, int]) -> Array:
     """
     count, nodes = len(local), (shape[0] + 1, shape[1] + 1)
     number = np.arange(nodes[0] * nodes[1]).reshape(nodes)
-    cell = np.stack([number[i : i + shape[0], j : j + shape[1]].ravel() for i, j in CORNERS], axis=1)
+    cell = at_cells(number).reshape(-1, 4)
     inside = number[1:-1, 1:-1].ravel()
     linear = hats(shape).reshape(4, -1)
     psi = np.broadcast_to(linear[None], (count, 4, number.size)).copy()
@@ -241,13 +241,7 @@ def _restricted(psi: Array, low: tuple[int, int], n: int) -> Array:
 
 def _energies(local: Array, phi: Array, formulation: str) -> Array:
     """Stiffness (K, 4, 4) of elements with fine element matrices (K, n*n, 4, 4)."""
-    trial = _at_cells(phi)
-    test = trial if formulation == "galerkin" else _at_cells(hats(phi.shape[-1] - 1)[None])
+    test = phi if formulation == "galerkin" else hats(phi.shape[-1] - 1)[None]
+    trial, test = (at_cells(part).reshape(len(part), 4, -1, 4) for part in (phi, test))
     forces = np.einsum("kcij,kbcj->kbci", local, trial)
     return np.einsum("kaci,kbci->kab", np.broadcast_to(test, trial.shape), forces)
-
-
-def _at_cells(phi: Array) -> Array:
-    """Nodal values (..., n+1, n+1) as those at the four corners of every fine cell (..., n*n, 4)."""
-    n = phi.shape[-1] - 1
-    return np.stack([phi[..., i : i + n, j : j + n] for i, j in CORNERS], axis=-1).reshape(*phi.shape[:-2], n * n, 4)

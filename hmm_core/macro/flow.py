@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from hmm_core.closure.files import whole
+from hmm_core.macro.space import _as_points
 from hmm_core.macro.upwind import minmod
 from hmm_core.macro.volumes import Volumes, takes_time
 
@@ -76,10 +77,8 @@ class Flow:
     def at(self, points: Array, t: float) -> Array:
         """U (c, ...) at points (d, ...) and one of the times: the average of the cell that holds the point, with the smaller
         of its two slopes along every axis. ValueError for points outside the domain and for other times."""
-        points, d = np.asarray(points, dtype=float), self.grid.dim
-        if points.ndim == 0 or len(points) != d or not np.isfinite(points).all():
-            raise ValueError(f"points of shape {points.shape} must be finite coordinates ({d}, ...)")
-        flat, U = points.reshape(d, -1), self.averages[self.index(t)]
+        d, U = self.grid.dim, self.averages[self.index(t)]
+        flat, shape = _as_points(d, points)
         cell = self.grid.locate(flat)
         value = U[(..., *cell)].copy()
         for axis in range(d):
@@ -88,7 +87,7 @@ class Flow:
             jumps = np.diff(np.pad(U, ends, mode="edge"), axis=i)
             slope = minmod(*(np.take(jumps, np.arange(s, s + U.shape[i]), axis=i) for s in (0, 1)))[(..., *cell)]
             value += slope * (flat[axis] - self.grid.centres[axis][cell]) / self.grid.width[axis]
-        return value.reshape((*value.shape[:-1], *points.shape[1:]))
+        return value.reshape((*value.shape[:-1], *shape))
 
     def error(self, exact: Callable[[Array], Array], norm: str = "L1", t: float | None = None) -> float:
         """Norm of the cell averages of exact - U at one of the times (the last): "L1", "L2" or "max" of the sum over components.

@@ -13,8 +13,6 @@ from hmm_core.micro.averages import mean
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import read_only
 
-Array = np.ndarray
-
 
 def mass_matrix(basis: skfem.CellBasis, closure: Callable, capacity: Data, name: str) -> csr_matrix:
     """The matrix of int <c> U v by a richer rule than the basis has.

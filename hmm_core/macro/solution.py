@@ -43,13 +43,13 @@ class Solution:
 
     def at(self, points: Array) -> Array:
         """U at points (d, ...): (...); (m, ...) for m components. ValueError for points outside the mesh."""
-        x, shape = _as_points(self.basis, points)
+        x, shape = _as_points(self.basis.mesh.dim(), points)
         U, _ = _field(self.basis, self.u, *_locate(self.basis, x))
         return U.reshape((*U.shape[:-1], *shape))
 
     def gradient_at(self, points: Array) -> Array:
         """grad U at points (d, ...): (d, ...) or (m, d, ...). On a face between elements, that of one of them."""
-        x, shape = _as_points(self.basis, points)
+        x, shape = _as_points(self.basis.mesh.dim(), points)
         _, gradient = _field(self.basis, self.u, *_locate(self.basis, x))
         return gradient.reshape((*gradient.shape[:-1], *shape))
 
@@ -66,7 +66,7 @@ class Solution:
             raise ValueError(
                 f"{type(self.closure).__name__} has no micro field to reconstruct; solve with a cell closure"
             )
-        x, shape = _as_points(self.basis, points)
+        x, shape = _as_points(self.basis.mesh.dim(), points)
         element, local = _locate(self.basis, x)
         value, gradient = _field(self.basis, self.u, element, local)
         sampling = np.asarray(self.basis.global_coordinates())  # (d, elements, points)
@@ -95,33 +95,17 @@ class Solution:
     ) -> float:
         r"""Norm of exact - U by a rich quadrature (order 2 degree + 4, or ``intorder``).
 
-        "L2", "H1-semi" |grad e|, "H1" both, "energy" (int grad e . A grad e)^(1/2). ``exact`` is a function of x or a
-        Solution on this mesh or a finer one, which is then integrated over; ``gradient`` (d, K) -> (d, K) is needed for
-        all but "L2", ``tensor`` (an array or a function) for "energy". ValueError names what is missing.
+        "L2", "H1-semi" |grad e|, "H1" both, "energy" (int grad e . A grad e)^(1/2). ``exact`` is a function of x, whatever has
+        ``at`` and ``gradient_at``, or a Solution on this mesh or a finer one, which is then integrated over; ``gradient``
+        (d, K) -> (d, K) of a function is needed for all but "L2", ``tensor`` (an array or a function) for "energy".
+        ValueError names what is missing.
         """
-        if norm not in NORMS:
-            raise ValueError(f"norm={norm!r} is not one of {', '.join(map(repr, NORMS))}")
-        if norm == "energy" and tensor is None:
-            raise ValueError("norm='energy' needs tensor=, an array or a function of x")
         basis, order = self.basis, intorder or 2 * _degree(self.basis.elem) + 4
         if isinstance(exact, Solution):
             basis = max(self.basis, exact.basis, key=lambda b: b.mesh.nelements)
-        elif norm != "L2" and gradient is None:
-            raise ValueError(f"norm={norm!r} needs gradient=, the gradient of exact as a function of x")
         rich = skfem.Basis(basis.mesh, basis.elem, basis.mapping, order, disable_doflocs=True)
-        x = np.asarray(rich.global_coordinates())
-        A = None
-        if norm == "energy":
-            flat = read_only(x.reshape(len(x), -1))
-            A = as_tensor(tensor(flat) if callable(tensor) else tensor, flat, "tensor", components(basis))
-            A = A.reshape(*A.shape[:-1], *x.shape[1:])
-        true, own = (_values(function, gradient, rich, x, norm) for function in (exact, self))
-        total, reference = (
-            _square(*fields, norm, A, rich.dx) for fields in ((true[0] - own[0], true[1] - own[1]), true)
-        )
-        if total < 0 or (relative and not reference > 0):
-            raise ValueError(f"norm={norm!r} squared is {total} of the error, {reference} of exact: no (relative) norm")
-        return math.sqrt(total / reference if relative else total)
+        true, own = (_interpolated(field, rich) for field in (exact, self))
+        return distance(true, own, np.asarray(rich.global_coordinates()), rich.dx, norm, gradient, tensor, relative)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write U at the vertices and the mean flux of every element for ParaView: .vtk, .vtu (the smallest) or .xdmf.
@@ -156,16 +140,49 @@ def _in_space(values: Array, axes: int) -> Array:
     return np.pad(values, [(0, 0)] + [(0, 3 - n) for n in values.shape[1:]]).reshape(len(values), *[-1] * bool(axes))
 
 
-def _values(function: Any, gradient: Any, rich: skfem.CellBasis, x: Array, norm: str) -> tuple[Array, Array]:
-    """Value (c, E, Q) and gradient of a solution, or of functions, at the quadrature points x (d, E, Q)."""
-    if isinstance(function, Solution):
-        if function.basis.mesh is not rich.mesh:
-            return function.at(x), function.gradient_at(x)
-        U = rich.with_element(function.basis.elem).interpolate(function.u)
-        return np.asarray(U), U.grad
-    c = components(rich)
-    value = _evaluate("exact", function, x, c)
-    return value, np.zeros((*c, *x.shape)) if norm == "L2" else _evaluate("gradient", gradient, x, (*c, len(x)))
+def _interpolated(field: Any, rich: skfem.CellBasis) -> Any:
+    """A solution on this mesh as values and gradients at the quadrature points; anything else as it is."""
+    if not isinstance(field, Solution) or field.basis.mesh is not rich.mesh:
+        return field
+    U = rich.with_element(field.basis.elem).interpolate(field.u)
+    return np.asarray(U), U.grad
+
+
+def distance(
+    exact: Any, own: Any, x: Array, dx: Array, norm: str, gradient: Callable | None, tensor: Any, relative: bool
+) -> float:
+    """Norm of exact - own, as in ``Solution.error``, by quadrature at x (d, E, Q) with weights dx.
+
+    Either is known by values (c, E, Q) and gradients (c, d, E, Q), or has ``at`` and ``gradient_at``; exact may be a function.
+    """
+    if norm not in NORMS:
+        raise ValueError(f"norm={norm!r} is not one of {', '.join(map(repr, NORMS))}")
+    if norm == "energy" and tensor is None:
+        raise ValueError("norm='energy' needs tensor=, an array or a function of x")
+    if norm != "L2" and gradient is None and not (isinstance(exact, tuple) or hasattr(exact, "gradient_at")):
+        raise ValueError(f"norm={norm!r} needs gradient=, the gradient of exact as a function of x")
+    U, slope = _values(own, None, x, norm)
+    c, A = U.shape[:-2], None
+    value, wanted = _values(exact, gradient, x, norm, c)
+    if norm == "energy":
+        flat = read_only(x.reshape(len(x), -1))
+        A = as_tensor(tensor(flat) if callable(tensor) else tensor, flat, "tensor", c)
+        A = A.reshape(*A.shape[:-1], *x.shape[1:])
+    total, reference = (_square(*field, norm, A, dx) for field in ((value - U, wanted - slope), (value, wanted)))
+    if total < 0 or (relative and not reference > 0):
+        raise ValueError(f"norm={norm!r} squared is {total} of the error, {reference} of exact: no (relative) norm")
+    return math.sqrt(total / reference if relative else total)
+
+
+def _values(field: Any, gradient: Any, x: Array, norm: str, c: tuple[int, ...] = ()) -> tuple[Array, Array]:
+    """Values (c, E, Q) and gradients (c, d, E, Q) at points; for "L2" zeros are enough for these."""
+    if isinstance(field, tuple):
+        return field
+    known = hasattr(field, "gradient_at")
+    value = field.at(x) if known else _evaluate("exact", field, x, c)
+    if norm == "L2":
+        return value, np.zeros((*value.shape[:-2], *x.shape))
+    return value, field.gradient_at(x) if known else _evaluate("gradient", gradient, x, (*c, len(x)))
 
 
 def _square(value: Array, gradient: Array, norm: str, A: Array | None, dx: Array) -> float:

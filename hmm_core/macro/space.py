@@ -82,11 +82,15 @@ def _degree(element: skfem.Element) -> int:
 # -- points in a mesh ----------------------------------------------------------------------------------------------------
 
 
-def _as_points(basis: skfem.CellBasis, points: Array) -> tuple[Array, tuple[int, ...]]:
-    points, d = np.asarray(points, dtype=float), basis.mesh.dim()
-    if points.ndim == 0 or len(points) != d or not np.isfinite(points).all():
-        raise ValueError(f"points of shape {points.shape} must be finite coordinates ({d}, ...) in a {d}D mesh")
-    return points.reshape(d, -1), points.shape[1:]
+def _as_points(d: int, points: Array) -> tuple[Array, tuple[int, ...]]:
+    """Points (d, ...) as (d, K), and the shape that K stands for."""
+    try:
+        x = np.asarray(points, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"points={points!r} must be coordinates ({d}, ...)") from error
+    if x.ndim == 0 or len(x) != d or not np.isfinite(x).all():
+        raise ValueError(f"points of shape {x.shape} must be finite coordinates ({d}, ...) in {d}D")
+    return x.reshape(d, -1), x.shape[1:]
 
 
 def _field(basis: skfem.CellBasis, u: Array, elements: Array, X: Array) -> tuple[Array, Array]:

@@ -29,15 +29,15 @@ def fractions_of(fractions: ArrayLike | None, count: int, name: str = "fractions
     return f
 
 
-def tensor_field(a: ArrayLike, dim: int, points: int = 0, name: str = "phases") -> Array:
+def tensor_field(a: ArrayLike, dim: int, points: int = 0) -> Array:
     """A scalar field with at most ``points`` axes, a tensor field (d, d, ...) with as many besides, or a stiffness field
     (d, d, d, d, ...) with more than a tensor field has: as a tensor or stiffness with all its axes."""
     a = np.asarray(a, dtype=float)
-    require(np.isfinite(a), name, a, "must be finite")
+    require(np.isfinite(a), "phases", a, "must be finite")
     if a.ndim <= points:
         return np.eye(dim).reshape(dim, dim, *(1,) * a.ndim) * a
     rank = 2 if a.ndim <= points + 2 else 4
     fits = a.shape[:rank] == (dim,) * rank and a.ndim <= points + rank
     allowed = f"must be a number, a tensor of shape ({dim}, {dim}) or a stiffness of shape ({dim}, {dim}, {dim}, {dim})"
-    require(fits, name, a, allowed)
+    require(fits, "phases", a, allowed)
     return a.reshape(*a.shape[:rank], *(1,) * (points + rank - a.ndim), *a.shape[rank:])

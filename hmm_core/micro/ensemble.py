@@ -189,12 +189,3 @@ def ensembles_by_size(
         effective_ensemble(medium, replace(cell, size=size), count, **options)
         for size, count in zip(sizes, counts, strict=True)
     ]
-
-
-def variance_rate(ensembles: Sequence[Ensemble]) -> float:
-    """Slope of log(variance of a sample) over log(cell size): -d once cells are larger than the correlation length."""
-    sizes = [ensemble.cell.size for ensemble in ensembles]
-    require(len(set(sizes)) >= 2, "ensembles", sizes, "must be of at least two sizes")
-    variances = np.array([np.trace(ensemble.variance) for ensemble in ensembles])
-    require(variances > 0, "ensembles", variances, "must scatter: all samples of one size are equal")
-    return float(np.polyfit(np.log(sizes), np.log(variances), 1)[0])

@@ -180,18 +180,18 @@ def refuse_slow_variable(a: Any, dim: int, length: float, centre: float = 0.0) -
                 ) from cause
 
 
-def warn_of_correlation(a: Any, length: float, stacklevel: int = 3) -> None:
+def warn_of_correlation(a: Any, length: float) -> None:
     """UserWarning if the sampling domain is smaller than the distance over which the medium resembles itself."""
     if getattr(a, "correlation_length", 0.0) > length:
         warnings.warn(
             f"the medium's correlation length, {a.correlation_length:.6g} periods, exceeds the cell's size + 2 buffer = "
             f"{length:.6g}: such a sample is not representative",
             UserWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=4,
         )
 
 
-def warn_of_seam(a: Any, cell: Any, stacklevel: int = 3) -> None:
+def warn_of_seam(a: Any, cell: Any) -> None:
     """UserWarning if a periodic cell closes a picture, which says how far it extends, where it does not repeat itself."""
     extent = np.array(getattr(a, "extent", ()))
     if cell.bc == "periodic" and (np.abs(cell.length / extent - np.rint(cell.length / extent)) > 1e-9).any():
@@ -199,7 +199,7 @@ def warn_of_seam(a: Any, cell: Any, stacklevel: int = 3) -> None:
             f"a periodic cell of side {cell.length:.6g} does not hold whole pictures, which repeat themselves after "
             f"{extent.tolist()} periods: it closes them with a seam",
             UserWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=4,
         )
 
 

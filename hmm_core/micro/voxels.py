@@ -216,7 +216,7 @@ def solve_voxels(cell: Any, grid: Q1Grid, a: Array) -> tuple[Array, ...] | None:
     return tensor, w, iterations, float(np.sqrt(missing.max()))
 
 
-def relax(cell: Any, grid: Q1Grid, a: Array, columns: int, limit: int = LIMIT) -> tuple[Array, Array, Array, bool]:
+def relax(cell: Any, grid: Q1Grid, a: Array, columns: int) -> tuple[Array, Array, Array, bool]:
     """Fields w_j (columns, [m,] n, ...) for the unit gradients e_j, iterations and energies of what they leave out of balance,
     relative to the unit gradients' (columns,), and whether the tensor is as accurate as the cell's ``tol`` asks.
 
@@ -229,7 +229,7 @@ def relax(cell: Any, grid: Q1Grid, a: Array, columns: int, limit: int = LIMIT) -
     for j in range(columns):
         b = -voxels.load(fluctuation, j)[None, None]
         found, _, rho, steps = conjugate_gradients(
-            lambda p: voxels.apply(p[0, 0])[None, None], systems.precondition, b, target[:, j : j + 1], limit
+            lambda p: voxels.apply(p[0, 0])[None, None], systems.precondition, b, target[:, j : j + 1], LIMIT
         )
         w[j] = found[0, 0]
         b -= voxels.apply(w[j])  # an iteration's own residual keeps falling where the true one does not

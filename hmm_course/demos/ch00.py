@@ -10,9 +10,7 @@ from hmm_core.closure import CellClosure
 from hmm_core.macro import macro_basis, solve_elliptic
 from hmm_core.media.exact import graded_solution
 from hmm_core.micro.cell import CellProblem
-from hmm_course.figures import Array, canvas
-
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+from hmm_course.figures import BLUE, GREEN, ORANGE, Array, canvas
 
 
 def graded_line(x: Array, y: Array) -> Array:

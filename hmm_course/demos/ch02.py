@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from hmm_course.figures import canvas
+from hmm_course.figures import BLUE, GREEN, ORANGE, canvas
 from hmm_course.figures.ch01 import line_solution
 from hmm_course.figures.ch02 import hmm_line, line_medium
-
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
 
 @lru_cache(maxsize=64)

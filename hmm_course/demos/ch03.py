@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from hmm_core.micro.particles import Estimate, estimate
-from hmm_course.figures import canvas
+from hmm_course.figures import BLUE, ORANGE, canvas
 from hmm_course.figures.ch03 import SITES, forgetting, piles, ring_share
 from hmm_course.figures.ch03_lattice import busy, run
 
 Array = np.ndarray
-BLUE, ORANGE = "#0072B2", "#D55E00"
 RINGS, LONGEST = 40, 4096
 STARTS = ("pile", "equilibrium")
 

@@ -8,7 +8,7 @@ import numpy as np
 from hmm_core import exact, media
 from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.sample import MediumLike
-from hmm_course.figures import Array, canvas
+from hmm_course.figures import AMBER, ORANGE, SKY, Array, canvas
 from hmm_course.figures.ch04 import CELL, FRACTION, micro_fields
 
 PLAIN = {"cmap": "viridis", "extent": CELL, "origin": "lower"}
@@ -39,7 +39,7 @@ def cell_under_load(medium: str = "oblique layers", contrast: float = 10.0, angl
     axes[1].set_title(f"$w\\cdot G$, at most {limit:.3f}" if limit > 1e-9 else "$w\\cdot G$ = 0")
     _flux(axes[2], flux)
     axes[2].set_title(f"flux, $\\sigma$ = ({sigma[0]:.3f}, {sigma[1]:.3f})")
-    for direction, color, width in ((G, "#E69F00", 5), (sigma / np.linalg.norm(sigma), "#56B4E9", 2.5)):
+    for direction, color, width in ((G, AMBER, 5), (sigma / np.linalg.norm(sigma), SKY, 2.5)):
         arrow = {"arrowstyle": "-|>", "mutation_scale": 8 + 3 * width, "lw": width, "color": color}
         axes[2].annotate("", 0.3 * direction, -0.3 * direction, arrowprops=arrow)
     figure.suptitle(
@@ -65,7 +65,7 @@ def graded_cell(x1: float = 0.5, contrast: float = 10.0) -> Any:
     right = axes[2]
     right.fill_between(path, *bounds, color="0.87", label="Hashin–Shtrikman bounds")
     right.plot(path, A11, label="$A_{11}(x_1)$")
-    right.plot(x1, fields["tensor"][0, 0], "o", ms=9, color="#D55E00", label=f"here {fields['tensor'][0, 0]:.3f}")
+    right.plot(x1, fields["tensor"][0, 0], "o", ms=9, color=ORANGE, label=f"here {fields['tensor'][0, 0]:.3f}")
     right.set(xlabel="$x_1$", ylim=(0.9, 1.3 * A11.max()))
     right.legend(loc="upper left")
     _plain(figure, axes[:2])

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from hmm_core import CellProblem
-from hmm_course.figures import Array, canvas, field_plot
-from hmm_course.figures.ch05 import BLUE, CONDITIONS, CORNERS, ORANGE, SMOOTH, error_of, wound
+from hmm_course.figures import BLUE, ORANGE, Array, canvas, field_plot
+from hmm_course.figures.ch05 import CONDITIONS, CORNERS, SMOOTH, error_of, wound
 
 N = 8
 FLOOR = 1e-6  # smaller errors are an arrow at the left

@@ -9,7 +9,7 @@ import numpy as np
 import skfem
 
 from hmm_core import CellProblem
-from hmm_course.figures import Array, canvas
+from hmm_course.figures import ORANGE, Array, canvas
 from hmm_course.figures.ch06 import (
     GRADED_SIZE,
     PERIOD,
@@ -77,9 +77,9 @@ def _sample(ax: Any, R: float, n: int, start: float) -> None:
     y = np.linspace(low, high, 160)
     ax.imshow(PERIOD(None, np.array(np.meshgrid(y, y, indexing="ij"))).T, extent=VIEW * 2, cmap="Greys", alpha=0.7)
     edges = np.linspace(start, start + R, CellProblem(n=n, size=R).cells + 1)
-    ax.vlines(edges, start, start + R, color="#D55E00", lw=0.4)
-    ax.hlines(edges, start, start + R, color="#D55E00", lw=0.4)
-    ax.plot(start + R * np.array([0, 1, 1, 0, 0]), start + R * np.array([0, 0, 1, 1, 0]), color="#D55E00", lw=2)
+    ax.vlines(edges, start, start + R, color=ORANGE, lw=0.4)
+    ax.hlines(edges, start, start + R, color=ORANGE, lw=0.4)
+    ax.plot(start + R * np.array([0, 1, 1, 0, 0]), start + R * np.array([0, 0, 1, 1, 0]), color=ORANGE, lw=2)
     ax.plot(0, 0, "o", color="k", ms=6)
     ax.set(xlim=VIEW, ylim=VIEW, xticks=range(-2, 5), yticks=range(-2, 5))
     ax.grid(False)

@@ -9,10 +9,9 @@ from matplotlib.tri import Triangulation
 
 import hmm_core as hmm
 from hmm_core.compare import resolve_pores
-from hmm_course.figures import Array, canvas
+from hmm_course.figures import BLUE, ORANGE, Array, canvas
 from hmm_course.figures.ch10 import FIBRE, HEAVY, HOT_COLD, cell, curve, half_plate, sampled, soft_disk, strip, through
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
 RADII = np.linspace(0.1, 0.36, 14)
 END = 0.3
 COUNTS = (2, 4, 8)

@@ -8,10 +8,9 @@ from scipy.special import stdtrit
 
 import hmm_core as hmm
 from hmm_core.micro.particles import Exclusion
-from hmm_course.figures import canvas
+from hmm_course.figures import BLUE, ORANGE, canvas
 
 Array = np.ndarray
-BLUE, ORANGE = "#0072B2", "#D55E00"
 NODES, CELLS, END, RINGS = np.linspace(0, 1, 9), 60, 0.4, 64
 
 

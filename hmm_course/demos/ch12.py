@@ -7,10 +7,9 @@ import numpy as np
 
 import hmm_core as hmm
 from hmm_core import exact, media
-from hmm_course.figures import Array, canvas
+from hmm_course.figures import BLUE, ORANGE, Array, canvas
 from hmm_course.figures.ch12 import ANGLES, fibres, fields, phases, pull, young
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
 CONTRASTS = (2.0, 5.0, 20.0, 100.0)
 N = 32
 

@@ -7,10 +7,9 @@ import numpy as np
 
 import hmm_core as hmm
 from hmm_core import exact, media
-from hmm_course.figures import Array, canvas
+from hmm_course.figures import BLUE, ORANGE, Array, canvas
 from hmm_course.figures.ch13 import LEVEL, mean_conductivity, micrograph, show
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
 LEVELS = np.arange(80, 181, 10)  # grey levels at which the curve is computed
 SIDE = 128  # pixels of the corner of the alloy that is shown
 

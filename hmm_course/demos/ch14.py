@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg.lapack import dgttrf, dgttrs
 
-from hmm_course.figures import canvas
+from hmm_course.figures import BLUE, ORANGE, canvas
 from hmm_course.figures.ch14_waves import CABLE, SHARE
 
 Array = np.ndarray
-BLUE, ORANGE = "#0072B2", "#D55E00"
 CELLS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 STEP, EVERY, END = 0.2, 5, 200.0
 G = 1 - np.sqrt(0.5)

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 import hmm_core as hmm
-from hmm_course.figures import canvas
+from hmm_course.figures import BLUE, GREEN, ORANGE, canvas
 from hmm_course.figures.ch15 import averaged, pushed, wheel
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 END = 3.0
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import hmm_core as hmm
 from hmm_core.compare import Oscillating
 from hmm_course.figures import Array, canvas, plain
-from hmm_course.figures.ch16 import LOOK, work_of
+from hmm_course.figures.ch16 import LOOK
 from hmm_course.figures.ch16_study import (
     LAYER,
     METHODS,
     Case,
     Judge,
     broken,
+    factor,
     hmm_solution,
     multiscale,
     nodal,
@@ -22,6 +23,8 @@ from hmm_course.figures.ch16_study import (
     rebuilt,
     refined,
     squares,
+    substitute,
+    work_of,
 )
 
 M = 96  # fine cells per side, for every eps
@@ -37,11 +40,7 @@ def _solved() -> dict[tuple[int, int, str], tuple[Array, Array, float]]:
     for k in INVERSE:
         case = Case("periodic", periodic, 1 / k, M)
         judge = Judge(case)
-        found[k, 0, "judge"] = (
-            judge.cells[:, M // 2, 0],
-            np.zeros(2),
-            float(work_of("DNS", np.array(case.eps), n=case.n)),
-        )
+        found[k, 0, "judge"] = judge.cells[:, M // 2, 0], np.zeros(2), float(work_of("DNS", case.eps, n=case.n))
         for N in BUDGETS:
             asked = hmm_solution(case, N)
             coarse = hmm.solve_elliptic(squares(3 * N), hmm.ExactClosure(Oscillating(periodic, case.eps)), 1.0)
@@ -49,11 +48,9 @@ def _solved() -> dict[tuple[int, int, str], tuple[Array, Array, float]]:
             fields |= {"DNS": refined(nodal(coarse), M), "MsFEM": broken(multiscale(case, N)[0])}
             fields["MsFEM oversampled"] = broken(multiscale(case, N, LAYER)[0])
             for method, cells in fields.items():
-                kind = "HMM" if method == "HMM + reconstruction" else method
-                work = work_of(kind, np.array(case.eps), N, case.n if method != "DNS" else round(3 * N / k))
-                if method == "DNS":  # 3 N squares per side, whole numbers of them per period or not
-                    m = (3 * N - 1) ** 2
-                    work = m**1.5 + m * np.log2(m)
+                m = (3 * N - 1) ** 2  # of DNS, whole numbers of squares per period or not
+                solver = "HMM" if method == "HMM + reconstruction" else method
+                work = factor(m) + substitute(m) if method == "DNS" else work_of(solver, case.eps, N, case.n)
                 found[k, N, method] = cells[:, M // 2, 0], judge.errors(cells), float(work)
     return found
 

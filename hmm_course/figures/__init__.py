@@ -18,6 +18,8 @@ Array = np.ndarray
 Data = dict[str, Array]
 
 STYLE = str(Path(__file__).with_name("hmm.mplstyle"))
+# The colours of the style, in its order; everybody can tell them apart, the colour-blind too (Okabe and Ito).
+BLUE, ORANGE, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 
 # name: (module, function that computes, function that draws)
 FIGURES: dict[str, tuple[str, str, str]] = {

@@ -13,10 +13,7 @@ from hmm_core.compare import Oscillating, resolve
 from hmm_core.macro import Solution, macro_basis, solve_elliptic
 from hmm_core.media.exact import cosine_solution
 from hmm_core.micro.cell import CellProblem
-from hmm_course.figures import Array, Data, canvas, fit_rate
-
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, fit_rate
 
 # -- the media of the chapter ---------------------------------------------------------------------------------------
 
@@ -134,7 +131,7 @@ def naive_mesh(data: Data) -> Any:
     ax.text(data["periods"] * 1.06, 0.085, r"$H = \varepsilon$", color="0.35")
     for key, style, color, label in (
         ("sampled", "o-", ORANGE, "coefficient at the midpoint"),
-        ("averaged", "s-", PURPLE, "coefficient averaged over the element"),
+        ("averaged", "s-", PINK, "coefficient averaged over the element"),
         ("hmm", "^-", BLUE, "HMM: answer of a cell problem"),
     ):
         ax.semilogx(data["elements"], data[key], style, color=color, lw=1.2, label=label)

@@ -11,10 +11,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from hmm_core import CellClosure, CellProblem, ExactClosure, macro, macro_basis, solve_elliptic
 from hmm_core.closure import Answer
 from hmm_core.compare import msfem_line
-from hmm_course.figures import Array, Data, canvas, field_plot, fit_rate
-
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-
+from hmm_course.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, Array, Data, canvas, field_plot, fit_rate
 
 # -- a medium whose contrast is set by the macro state ----------------------------------------------------------------------
 
@@ -226,7 +223,7 @@ def rounds_data(source: float = 40.0, refinements: int = 3, rounds: int = 4, n: 
 
 def rounds(data: Data) -> Any:
     figure, (left, right) = canvas(1, 2, figsize=(9.4, 3.6))
-    shades = ("0.75", "#56B4E9", "#E69F00", ORANGE)
+    shades = ("0.75", SKY, AMBER, ORANGE)
     for k, profile in enumerate(data["profiles"][1:4], start=1):
         left.plot(data["x"], profile, color=shades[k], marker="o", ms=3.5, label=f"U after round {k}")
     left.plot(data["x"], data["closed"], color="black", ls=":", lw=2.2, label="closed form A(U)")
@@ -393,7 +390,7 @@ def rivals_data(elements: int = 16, n: int = 4, finest: int = 8) -> Data:
 def rivals(data: Data, medium: str = "graded") -> Any:
     figure, axes = canvas(1, 3, figsize=(11, 3.6))
     eps = data["eps"]
-    looks = {"hmm": (BLUE, "o", "-", "HMM, U alone"), "fine": ("#56B4E9", "s", "--", "HMM, reconstructed")}
+    looks = {"hmm": (BLUE, "o", "-", "HMM, U alone"), "fine": (SKY, "s", "--", "HMM, reconstructed")}
     looks |= {"msfem": (ORANGE, "^", "-", "MsFEM")}
     for ax, norm in zip(axes, ("l2", "h1"), strict=False):
         for key, (color, marker, line, label) in looks.items():

@@ -10,11 +10,8 @@ from matplotlib.patches import Rectangle
 
 from hmm_core import CellClosure, CellProblem, ExactClosure, exact, macro_basis, media, solve_elliptic
 from hmm_core.micro.ensemble import Ensemble, effective_ensemble, ensembles_by_size
-from hmm_course.figures import Array, Data, canvas, field_plot, fit_rate, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, field_plot, fit_rate, rate_plot
 from hmm_course.figures.ch01 import line_solution
-
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-
 
 # -- the media of the chapter ------------------------------------------------------------------------------------------------
 

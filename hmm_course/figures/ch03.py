@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from hmm_core.micro.particles import autocorrelation_time, estimate
-from hmm_course.figures import Data, canvas, fit_rate, plain
+from hmm_course.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, Data, canvas, fit_rate, plain
 from hmm_course.figures.ch03_lattice import busy, run
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 
 
 def fugacity(density: Array) -> Array:
@@ -138,7 +137,7 @@ def forget_data(counters: int = 400_000) -> Data:
 
 def forget(data: Data) -> Any:
     figure, (left, right) = canvas(1, 2, figsize=(9.6, 3.8))
-    colours = (BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9")
+    colours = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
     for k, colour in enumerate(colours):
         seen = data["bias"][k] > 3 * data["noise"][k]
         label = f"L = {data['sites'][k]:g}, U = {data['density'][k]:g}"

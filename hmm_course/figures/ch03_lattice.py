@@ -88,12 +88,10 @@ def drawn(density: Array, R: int, rng: np.random.Generator) -> Array:
     return rng.geometric(1 / (1 + density), (R, len(density))) - 1
 
 
-def busy(
-    n: Array, blocks: int, block: float, rng: np.random.Generator, ends: tuple[float, float] | None = None
-) -> Array:
+def busy(n: Array, blocks: int, block: float, rng: np.random.Generator) -> Array:
     """Share of busy counters, the mean of g over each system, at the ends of so many blocks: (R, blocks)."""
     series = np.empty((len(n), blocks))
     for k in range(blocks):
-        n = run(n, block, rng, ends)
+        n = run(n, block, rng)
         series[:, k] = (n > 0).mean(axis=1)
     return series

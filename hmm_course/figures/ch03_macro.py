@@ -12,8 +12,8 @@ import numpy as np
 import skfem
 
 import hmm_core as hmm
-from hmm_course.figures import Data, canvas, committed, fit_rate, plain
-from hmm_course.figures.ch03 import BLUE, ORANGE, PINK, fugacity, ring_share
+from hmm_course.figures import BLUE, ORANGE, PINK, Data, canvas, committed, fit_rate, plain
+from hmm_course.figures.ch03 import fugacity, ring_share
 from hmm_course.figures.ch03_lattice import TICKS, drawn, run
 
 Array = np.ndarray

@@ -13,7 +13,7 @@ from hmm_core.micro.cell import CellProblem
 from hmm_core.micro.grid import Q1Grid, multiply
 from hmm_core.micro.krylov import bicgstab, conjugate_gradients
 from hmm_core.micro.sample import MediumLike, sample
-from hmm_course.figures import Array, Data, canvas, field_plot, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, Array, Data, canvas, field_plot, rate_plot
 
 UNIT = (0.0, 1.0, 0.0, 1.0)
 CELL = (-0.5, 0.5, -0.5, 0.5)
@@ -94,18 +94,18 @@ def sampling_data(eps: float = 1 / 24, pixels: int = 600) -> Data:
 def sampling(data: Data) -> Any:
     figure, (left, right) = canvas(1, 2, figsize=(8.6, 4.4), width_ratios=(1.5, 1))
     left.imshow(data["material"].T, extent=UNIT, cmap="Greys", alpha=0.35)
-    left.triplot(*data["vertices"], data["triangles"].T, color="#0072B2", lw=1.2)
-    left.plot(*data["points"], "o", color="#D55E00", ms=5)
+    left.triplot(*data["vertices"], data["triangles"].T, color=BLUE, lw=1.2)
+    left.plot(*data["points"], "o", color=ORANGE, ms=5)
     eps = float(data["eps"])
     corner = data["chosen"] - eps / 2
     for ax, start, side in ((left, corner, eps), (right, (-0.5, -0.5), 1.0)):
         box = np.array([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]) * side + np.reshape(start, (2, 1))
-        ax.plot(*box, color="#D55E00", lw=2, clip_on=False)
+        ax.plot(*box, color=ORANGE, lw=2, clip_on=False)
     left.set(
         title="the material and the macro mesh", xlabel="$x_1$", ylabel="$x_2$", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1]
     )
     right.imshow(data["cell"].T, extent=CELL, cmap="Greys", alpha=0.35)
-    right.plot(0, 0, "o", color="#D55E00", ms=8)
+    right.plot(0, 0, "o", color=ORANGE, ms=8)
     x1, x2 = data["chosen"]
     right.set(title=f"the cell at $x$ = ({x1:.2f}, {x2:.2f})", xlabel="$y_1$", ylabel="$y_2$")
     for ax in (left, right):
@@ -164,11 +164,9 @@ def energy_data(n: int = 32) -> Data:
 def energy(data: Data) -> Any:
     figure, ax = canvas(figsize=(6.8, 4.2))
     residual, late = data["residual"], data["residual"] < BOTH_WAYS
-    rate_plot(ax, residual, data["energy"], "off-diagonal, energy form", 2, color="#D55E00")
-    ax.loglog(
-        residual[~late], data["flux"][~late], "o", mfc="white", color="#0072B2", label="off-diagonal, averaged flux"
-    )
-    rate_plot(ax, residual[late], data["flux"][late], f"the same below {BOTH_WAYS:g}", 1, color="#0072B2")
+    rate_plot(ax, residual, data["energy"], "off-diagonal, energy form", 2, color=ORANGE)
+    ax.loglog(residual[~late], data["flux"][~late], "o", mfc="white", color=BLUE, label="off-diagonal, averaged flux")
+    rate_plot(ax, residual[late], data["flux"][late], f"the same below {BOTH_WAYS:g}", 1, color=BLUE)
     ax.loglog(residual, data["energy_diagonal"], "-", lw=4, color="0.8", zorder=0, label="diagonal, energy form")
     ax.loglog(residual, data["flux_diagonal"], "x", ms=4, color="k", label="diagonal, averaged flux")
     ax.set(xlabel="residual at which conjugate gradients stopped", ylabel="error of the tensor")
@@ -250,7 +248,7 @@ def graded(data: Data) -> Any:
     left.set(title=r"$U_H$ and the current $-\sigma$", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     left.grid(False)
     right.fill_between(data["x1"], *data["bounds"], color="0.85", label="Hashin–Shtrikman bounds")
-    right.plot(data["x1"], data["rayleigh"], color="#D55E00", lw=1.2, label="$A^*$ by Rayleigh's series")
+    right.plot(data["x1"], data["rayleigh"], color=ORANGE, lw=1.2, label="$A^*$ by Rayleigh's series")
     right.plot(data["x1"], data["A11"], "o", ms=4, label="$A_{11}$ at the sampling points")
     right.set(xlabel="$x_1$", ylabel="effective conductivity", title="what the micro problems answered")
     right.legend()
@@ -346,9 +344,9 @@ def floor(data: Data) -> Any:
     _label_reciprocals(left, data["H"])
     left.legend()
     looks = {
-        "disk": ("disks, cut by the grid", 1.0, "#D55E00"),
-        "square": ("squares on grid lines", CORNER, "#009E73"),
-        "smooth": ("smooth layers", 2.0, "#0072B2"),
+        "disk": ("disks, cut by the grid", 1.0, ORANGE),
+        "square": ("squares on grid lines", CORNER, GREEN),
+        "smooth": ("smooth layers", 2.0, BLUE),
     }
     for name, (label, order, color) in looks.items():
         rate_plot(right, 1 / data[f"{name}_n"], data[f"{name}_error"], label, round(order, 2), color=color, ms=4)
@@ -434,8 +432,8 @@ def line(data: Data) -> Any:
     figure, ax = canvas(figsize=(8.6, 3.6))
     u, U, fine = data["slopes"]
     ax.plot(data["x1"], u, color="0.6", lw=4, label=r"DNS $\partial_1 u^\varepsilon$")
-    ax.plot(data["x1"], U, color="#D55E00", ls="--", label=r"$\partial_1 U$")
-    ax.plot(data["x1"], fine, color="#0072B2", lw=1.2, label=r"$\partial_1$ of the reconstruction")
+    ax.plot(data["x1"], U, color=ORANGE, ls="--", label=r"$\partial_1 U$")
+    ax.plot(data["x1"], fine, color=BLUE, lw=1.2, label=r"$\partial_1$ of the reconstruction")
     ax.set(xlabel="$x_1$", ylabel=f"slope along $x_2$ = {float(data['line']):.2f}")
     ax.legend(ncols=3, loc="upper right")
     return figure

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from hmm_core import CellProblem, exact, media
-from hmm_course.figures import Array, Data, canvas, field_plot, fit_rate
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, SKY, Array, Data, canvas, field_plot, fit_rate
 
-BLUE, ORANGE, GREEN, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 CONDITIONS = {"neumann": (GREEN, "v"), "periodic": (BLUE, "o"), "dirichlet": (ORANGE, "^")}
 LOOKS = ((PINK, "o"), (ORANGE, "^"), (GREEN, "s"), (BLUE, "D"))
 ORDERS = dict(enumerate(LOOKS))

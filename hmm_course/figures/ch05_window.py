@@ -22,20 +22,8 @@ import scipy.sparse.linalg
 
 from hmm_core import CellProblem, media
 from hmm_core.micro.grid import Q1Grid, multiply, window_weights
-from hmm_course.figures import Array, Data, canvas, field_plot
-from hmm_course.figures.ch05 import (
-    BLUE,
-    CORNERS,
-    FRACTIONS,
-    GREEN,
-    ORANGE,
-    PINK,
-    SKY,
-    SMOOTH,
-    envelopes,
-    middle,
-    sampled,
-)
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, SKY, Array, Data, canvas, field_plot
+from hmm_course.figures.ch05 import CORNERS, FRACTIONS, SMOOTH, envelopes, middle, sampled
 
 N = 8  # elements per period; errors are against the tensor of one period on the same elements
 MIRRORED = media.products(  # media.resonant with a sine for every cosine: a reflection in (1/4, 1/4) leaves it as it is

@@ -16,9 +16,8 @@ from hmm_core import (
     plan,
     solve_elliptic,
 )
-from hmm_course.figures import Array, Data, canvas, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, rate_plot
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 TERMS = ("macro", "modelling", "resonance", "micro")
 COLORS = dict(zip(TERMS, (BLUE, GREEN, ORANGE, PINK), strict=True))
 SLOPE = (1.0, -0.7)

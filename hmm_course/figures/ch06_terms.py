@@ -13,8 +13,8 @@ import numpy as np
 import skfem
 
 from hmm_core import CellProblem, ExactClosure, Solution, exact, macro_basis, media, solve_elliptic
-from hmm_course.figures import Array, Data, canvas, fit_rate, rate_plot
-from hmm_course.figures.ch06 import BLUE, GREEN, ORANGE, PERIOD, PINK, K, square, ticks
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, fit_rate, rate_plot
+from hmm_course.figures.ch06 import PERIOD, K, square, ticks
 
 NORMS = ("energy", "L2")
 SMALL = 1e-6  # an eps that no term feels

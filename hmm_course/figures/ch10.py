@@ -9,9 +9,8 @@ from matplotlib.tri import LinearTriInterpolator, Triangulation
 
 import hmm_core as hmm
 from hmm_core.compare import Oscillating, resolve, resolve_pores
-from hmm_course.figures import Array, Data, canvas, fit_rate, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, fit_rate, plain, rate_plot
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 FIBRE, HEAVY = 20.0, 2.0  # conductivity and heat capacity of the fibres, those of the resin being 1
 N_CELL = 16  # elements per period, of the cell problems as of what is resolved
 
@@ -199,12 +198,6 @@ def resolved_cooling(N: int, n: int = N_CELL) -> hmm.Trajectory:
 def peaks(run: hmm.Trajectory) -> Array:
     """The highest temperature at every output."""
     return np.array([solution.u.max() for solution in run])
-
-
-def heat(run: hmm.Trajectory, c: Any) -> Array:
-    """int c U over the half plate, at every output; c a function of x."""
-    basis, weight = run.basis, c(np.asarray(run.basis.global_coordinates()))
-    return np.array([(weight * np.asarray(basis.interpolate(solution.u)) * basis.dx).sum() for solution in run])
 
 
 def cooling_data(rows: tuple[int, ...] = (4, 8, 16), moments: tuple[float, ...] = (0.01, 0.04, 0.08)) -> Data:

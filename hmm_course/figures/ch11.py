@@ -9,10 +9,9 @@ from scipy.special import stdtrit
 
 import hmm_core as hmm
 from hmm_core.micro.particles import Chance, Exclusion
-from hmm_course.figures import Data, canvas, plain
+from hmm_course.figures import BLUE, GREEN, ORANGE, Data, canvas, plain
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 PLACES = 50  # of a ring: its flux is PLACES/(PLACES - 1) times that of an endless road
 LIGHT, FRONT, LENGTH = 0.2, 0.5, 0.3  # density of the free road; where a queue of density 1 ends, how long it is
 TIMES = (0.0, 0.2, 0.35, 0.5)

@@ -11,10 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from hmm_core.micro.particles import Chance, Dumbbells
-from hmm_course.figures import Data, canvas, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Data, canvas, plain, rate_plot
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SOLVENT, POLYMER = 0.1, 0.9  # viscosities eta_s and eta_p = n k T lambda; density, gap, lambda and final speed are 1
 B = 20.0  # square of the largest extension of a FENE spring
 

@@ -7,10 +7,9 @@ import numpy as np
 import skfem
 
 import hmm_core as hmm
-from hmm_course.figures import Data, canvas, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, Data, canvas, plain, rate_plot
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 STAR, BETA = 0.458257569496, 0.0107828031  # A* and A* <chi^2> of the medium, in closed form
 
 

@@ -11,9 +11,8 @@ from scipy.sparse.linalg import splu
 import hmm_core as hmm
 from hmm_core import exact, media
 from hmm_core.micro.nonlinear import solve_nonlinear
-from hmm_course.figures import Array, Data, canvas, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, plain, rate_plot
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 CONTRAST = 20.0  # glass to resin
 ANGLES = np.linspace(0, 2 * np.pi, 181)
 

@@ -9,10 +9,9 @@ import skfem
 import hmm_core as hmm
 from hmm_core import media
 from hmm_core.compare import Oscillating
-from hmm_course.figures import Array, Data, canvas, fit_rate, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, fit_rate, plain, rate_plot
 from hmm_course.figures.ch12 import fibres, hardening, rubber, small_strain, stiffness_matrix
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 LENGTH, HEIGHT = 2.0, 0.5
 N_CELL = 12  # elements per period, of the cell problems as of what is resolved
 SHARE = 0.4  # of the fibres

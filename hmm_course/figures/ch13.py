@@ -12,9 +12,8 @@ from scipy.special import stdtrit
 
 import hmm_core as hmm
 from hmm_core import exact, media
-from hmm_course.figures import Array, Data, canvas, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, Array, Data, canvas, plain, rate_plot
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 DATA = Path(__file__).parents[1] / "data"
 POOR, GOOD = 1.0, 10.0  # conductivities of the dark and of the bright phase
 LEVEL = 127.5  # halfway between the two peaks of the alloy's histogram

@@ -7,8 +7,8 @@ from scipy.ndimage import label
 
 import hmm_core as hmm
 from hmm_core import media
-from hmm_course.figures import Array, Data, canvas, plain
-from hmm_course.figures.ch13 import BLUE, GREEN, ORANGE, mean_conductivity, show
+from hmm_course.figures import BLUE, GREEN, ORANGE, Array, Data, canvas, plain
+from hmm_course.figures.ch13 import mean_conductivity, show
 
 EDGES, CORNERS = (
     0.592746,

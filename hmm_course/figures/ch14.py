@@ -7,9 +7,7 @@ import numpy as np
 from scipy.linalg import expm
 
 import hmm_core as hmm
-from hmm_course.figures import Array, Data, canvas, plain, rate_plot
-
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+from hmm_course.figures import BLUE, GREEN, ORANGE, Array, Data, canvas, plain, rate_plot
 
 # -- the gene ------------------------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,7 @@ import numpy as np
 
 import hmm_core as hmm
 from hmm_core.compare import Oscillating
-from hmm_course.figures import Array, Data, canvas, plain, rate_plot
-
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, plain, rate_plot
 
 THRESHOLD, RECOVERY = 0.25, 0.002  # excited beyond it; speed of w
 JUNCTION, SHARE = 0.02, 0.1  # conductivity of a gap junction, that of the cytoplasm being 1; its part of a period

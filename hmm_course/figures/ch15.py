@@ -8,10 +8,9 @@ import numpy as np
 import hmm_core as hmm
 from hmm_core.compare import resolve_scales
 from hmm_core.macro.averaging import AveragedForce
-from hmm_course.figures import Data, canvas, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Data, canvas, plain, rate_plot
 
 Array = np.ndarray
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 
 # -- an oscillator: y turns on a circle ----------------------------------------------------------------------------------------
 
@@ -254,11 +253,6 @@ def passage_data(eps: tuple[float, ...] = (0.02, 0.01, 0.005, 0.0025, 0.00125), 
 def two_wells(x: Array, y: Array) -> Array:
     """g: the force of the potential y^4/4 - y^2/2 - x y."""
     return y - y**3 + x
-
-
-def follows(x: Array, y: Array, t: float) -> Array:
-    """f = y - x."""
-    return y - x
 
 
 NOISES = (1.2, 0.8, 0.5)

@@ -8,7 +8,7 @@ import numpy as np
 
 import hmm_core as hmm
 from hmm_core.compare.broken import CORNERS
-from hmm_course.figures import Array, Data, canvas, committed, plain, rate_plot
+from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, committed, plain, rate_plot
 from hmm_course.figures.ch16_study import (
     CASES,
     COLUMNS,
@@ -25,10 +25,10 @@ from hmm_course.figures.ch16_study import (
     refined,
     slug,
     study_data,
+    work_of,
 )
 
 __all__ = ["study_data"]
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 LOOK = {
     "homogenization": {"color": "0.45", "marker": "s", "ls": ":"},
     "HMM": {"color": BLUE, "marker": "o", "ls": ":", "mfc": "white"},
@@ -108,10 +108,10 @@ def basis_figure(data: Data) -> Any:
     return figure
 
 
-def conductivity(ratio: float, n: int, layer: float, formulation: str = "petrov-galerkin") -> Array:
+def conductivity(ratio: float, n: int, layer: float) -> Array:
     """What an element of H = ratio eps conducts, as a tensor (2, 2), from its stiffness; ``n`` fine cells per side."""
     place = np.array(CORNERS) / 3
-    basis = hmm.msfem_basis(periodic, 1 / (3 * ratio), 3, n, layer, formulation)
+    basis = hmm.msfem_basis(periodic, 1 / (3 * ratio), 3, n, layer, "petrov-galerkin")
     return place.T @ basis.stiffness[4] @ place * 9
 
 
@@ -144,23 +144,6 @@ def limit_data(inverse: tuple[int, ...] = (4, 8, 16, 32), N: int = 16) -> Data:
             rows[method].append(judge.errors(broken(multiscale(case, N, layer)[0])))
     out |= {method: np.array(row) for method, row in rows.items()}
     return out
-
-
-def work_of(method: str, eps: Array, N: int = 16, n: int = 8, multigrid: bool = False) -> Array:
-    """The work for one source at any eps, without solving: N x N elements, n micro elements per period.
-
-    By a direct solver; ``multigrid``: by one that needs work in proportion to the unknowns, for every right-hand side."""
-
-    def of(m: Array, sides: int) -> Array:
-        return sides * m if multigrid else m**1.5 + sides * m * np.log2(m)
-
-    eps, macro = np.asarray(eps, dtype=float), of(np.array((N - 1.0) ** 2), 1)
-    if method == "DNS":
-        return of((n / eps - 1) ** 2, 1)
-    if method == "HMM":
-        return 4 * N**2 * of(np.array(float(n * n)), 2) + macro + 0 * eps
-    side = n / (eps * N)
-    return N**2 * of((side * (1 + 2 * LAYER * (method == "MsFEM oversampled")) - 1) ** 2, 3) + macro
 
 
 def limit(data: Data) -> Any:

@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 
 import hmm_core as hmm
 from hmm_core.compare import resolve
-from hmm_core.compare.broken import CORNERS, BrokenField, Lattice, element_matrices
+from hmm_core.compare.broken import BrokenField, Lattice, at_cells, element_matrices
 from hmm_course.figures import Array, Data
 
 METHODS = ("homogenization", "HMM", "HMM + reconstruction", "MsFEM", "MsFEM oversampled", "DNS")
@@ -114,12 +114,6 @@ def nodal(solution: hmm.Solution) -> Array:
     return values
 
 
-def at_cells(values: Array) -> Array:
-    """Nodal values (M+1, M+1) at the corners of every cell (M, M, 4)."""
-    M = len(values) - 1
-    return np.stack([values[i : i + M, j : j + M] for i, j in CORNERS], axis=-1)
-
-
 def refined(values: Array, M: int) -> Array:
     """A bilinear field on N x N squares, on the cells of M x M."""
     N = len(values) - 1
@@ -133,8 +127,7 @@ def refined(values: Array, M: int) -> Array:
 def broken(field: BrokenField) -> Array:
     """A broken field on the cells of its fine grid, put together (M, M, 4)."""
     (N, _), n = field.lattice.counts, field.lattice.n
-    cells = np.stack([field.values[:, i : i + n, j : j + n] for i, j in CORNERS], axis=-1)
-    return cells.reshape(N, N, n, n, 4).transpose(0, 2, 1, 3, 4).reshape(N * n, N * n, 4)
+    return at_cells(field.values).reshape(N, N, n, n, 4).transpose(0, 2, 1, 3, 4).reshape(N * n, N * n, 4)
 
 
 def rebuilt(solution: hmm.Solution, case: Case) -> Array:
@@ -189,7 +182,7 @@ def material(case: Case, known: BrokenField | None) -> Callable:
     return lambda x, y: case.a(x, y, 0.0 if known is None else known.at(x))
 
 
-def repeated(case: Case, solve: Callable, tol: float) -> tuple[Any, int]:
+def repeated(case: Case, solve: Callable, tol: float = 1e-3) -> tuple[Any, int]:
     """solve(medium) -> (solution, field) until the field stands still: once, if the material does not follow it."""
     known = None
     for rounds in range(1, 60):
@@ -214,7 +207,7 @@ def direct(case: Case, M: int, tol: float = 1e-3) -> tuple[hmm.Solution, int]:
     return repeated(case, solve, tol)
 
 
-def multiscale(case: Case, N: int, layer: float = 0.0, tol: float = 1e-3) -> tuple[Any, int]:
+def multiscale(case: Case, N: int, layer: float = 0.0) -> tuple[Any, int]:
     """A MsFEM solution, and how often its bases had to be made."""
     options = {"oversampling": layer, "formulation": "petrov-galerkin" if layer else "galerkin"}
 
@@ -222,7 +215,7 @@ def multiscale(case: Case, N: int, layer: float = 0.0, tol: float = 1e-3) -> tup
         found = hmm.msfem_plane(a, case.eps, case.source, N, case.M // N, **options)
         return found, found
 
-    return repeated(case, solve, tol)
+    return repeated(case, solve)
 
 
 def hmm_solution(case: Case, N: int) -> hmm.Solution:
@@ -260,14 +253,31 @@ def homogenized(case: Case, entries: int = 17) -> tuple[hmm.ExactClosure, int, i
 # -- the methods: errors and costs -------------------------------------------------------------------------------------------
 
 
-def factor(m: float) -> float:
+def factor(m: Array) -> Array:
     """Operations to factorize m equations on a grid in the plane by nested dissection, up to a constant (George 1973)."""
     return m**1.5
 
 
-def substitute(m: float) -> float:
+def substitute(m: Array) -> Array:
     """Operations to solve with the factors, up to a constant."""
-    return m * np.log2(max(m, 2))
+    return m * np.log2(np.maximum(m, 2))
+
+
+def work_of(method: str, eps: Array, N: int = 16, n: int = 8, multigrid: bool = False) -> Array:
+    """The work for one source at any eps, without solving: N x N elements, n micro elements per period.
+
+    By a direct solver; ``multigrid``: by one that needs work in proportion to the unknowns, for every right-hand side."""
+
+    def of(m: Array, sides: int) -> Array:
+        return sides * m if multigrid else factor(m) + sides * substitute(m)
+
+    eps, macro = np.asarray(eps, dtype=float), of((N - 1.0) ** 2, 1)
+    if method == "DNS":
+        return of((n / eps - 1) ** 2, 1)
+    if method == "HMM":
+        return 4 * N**2 * of(float(n * n), 2) + macro + 0 * eps
+    side = n / (eps * N)
+    return N**2 * of((side * (1 + 2 * LAYER * (method == "MsFEM oversampled")) - 1) ** 2, 3) + macro
 
 
 def record(

@@ -3,7 +3,7 @@
     right(check, answer)                                an answer that passes
     mistake(check, answer, "words of the message")      a wrong answer that learners really give
     *nonsense_functions(check)                          None, dots, a number, functions that raise or return rubbish
-    *nonsense_arrays(check, shape)                      the same for arrays; nonsense_numbers, nonsense_expressions
+    *nonsense_arrays(check, shape)                      the same for arrays; nonsense_expressions
 
 More than one argument is given as ``right(check, first, second)``; ``mistake`` takes the words last.
 """
@@ -79,11 +79,6 @@ def nonsense_arrays(check: Callable[..., None], shape: tuple[int, ...], rest: tu
         nonsense(check, _raises, *rest, "should", label="a function"),
         nonsense(check, np.full(shape, 1j), *rest, "real", label="complex"),
     ]
-
-
-def nonsense_numbers(check: Callable[..., None], rest: tuple[Any, ...] = ()) -> list[Case]:
-    """For a check of one number."""
-    return nonsense_arrays(check, (), rest)
 
 
 def nonsense_expressions(check: Callable[..., None], rest: tuple[Any, ...] = ()) -> list[Case]:

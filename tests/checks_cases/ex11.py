@@ -22,13 +22,6 @@ def euler(x, y, h, rng):
     return y + h * (x - y) + np.sqrt(h) * rng.standard_normal(y.shape)
 
 
-def small_steps(x, y, h, rng):
-    """Many of Euler's: right up to 1/200 of the step."""
-    for _ in range(400):
-        y = euler(x, y, h / 400, rng)
-    return y
-
-
 def in_place(x, y, h, rng):
     y *= np.exp(-h)
     return y
