@@ -50,7 +50,7 @@ def close(course, here):
 
 FRESH = """
 import sys as _sys
-for _name in [name for name in _sys.modules if name.startswith("hmm_course.checks")]:
+for _name in [name for name in _sys.modules if name.startswith(("hmm_course.checks", "hmm_course.variants"))]:
     del _sys.modules[_name]
 """
 

@@ -17,7 +17,7 @@ from test_exercises import ROOT, SOLUTIONS, is_check, is_task, marks, read, run,
 from test_notebooks import code_cells
 
 from hmm_course import variants
-from hmm_course.checks import CheckFailed, close
+from hmm_course.checks import CheckFailed, close, of_class
 
 NUMBERED = {path.stem.split("_")[0]: path for path in SOLUTIONS}
 each_exercise = pytest.mark.parametrize("number", variants.EXERCISES)
@@ -83,12 +83,12 @@ def test_known_mistakes_are_named_and_nothing_is_refused(number):
     asked = variants.question(number, 5)
     for words, value in asked.mistakes.items():
         with pytest.raises(CheckFailed) as failure:
-            variants.check(number, 5, value)
+            of_class(number, 5, value)
         assert str(failure.value) == words
     with pytest.raises(CheckFailed, match="replace the"):
-        variants.check(number, 5, ...)
+        of_class(number, 5, ...)
     with pytest.raises(CheckFailed, match=r"mine is off by|should have shape"):
-        variants.check(number, 5, 3.7 * np.asarray(asked.right()))
+        of_class(number, 5, 3.7 * np.asarray(asked.right()))
 
 
 @each_exercise

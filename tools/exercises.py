@@ -137,7 +137,7 @@ def for_a_class(solution: Any, number: str, seed: int) -> Any:
 
     asked, v4 = variants.question(number, seed), nbformat.v4
     task = f"mine = ...\n### BEGIN SOLUTION\n{asked.answer}\n### END SOLUTION"
-    check = f"from hmm_course import variants\n\nvariants.check({number!r}, {seed}, mine)"
+    check = f"from hmm_course.checks import of_class\n\nof_class({number!r}, {seed}, mine)"
     added = [
         v4.new_markdown_cell(f"## A question for your class\n\n{asked.text}"),
         v4.new_code_cell(asked.given),

@@ -8,6 +8,7 @@ module of checks here, ``from hmm_course.checks import ex01 as checks``; this fi
     ask                                call the reader's function on one input; what goes wrong inside becomes a sentence
     require, recognise, match          a property; a known mistake by its value; a value with a tolerance
     passed                             the line printed at the end
+    of_class                           the check of the question that a class's edition asks at its end
 
 A check reads like the feedback that it gives (the whole of a new one):
 
@@ -24,6 +25,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
+
+from hmm_course.variants import question
 
 Array = np.ndarray
 Mistakes = Mapping[str, Any]  # what to say: the value that this mistake gives
@@ -179,6 +182,15 @@ def match(
 def passed(*what: str) -> None:
     """The line below a check cell. It is a reference output: nothing in it may change from run to run."""
     print("Right: " + "; ".join(what) + ".")
+
+
+def of_class(exercise: str, seed: int, mine: Any) -> None:
+    """Whether ``mine`` answers the question of a seed for an exercise, up to its tolerance."""
+    asked = question(exercise, seed)
+    right = np.asarray(asked.right(), dtype=float)
+    value = array(mine, "mine", right.shape)
+    match(value, right, "mine", rtol=asked.rtol, mistakes=asked.mistakes)
+    passed("this is what your class's medium answers")
 
 
 def checks_of(module: Any) -> dict[str, Callable[..., None]]:

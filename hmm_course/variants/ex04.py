@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from hmm_course.checks import Array
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some
 
 
 def question(draw: Draw) -> Question:

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.checks import Array
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
