@@ -1,7 +1,8 @@
 """A class's assignment from end to end, by nbgrader's own commands and the configuration of teaching/.
 
-A part of exercise 3 is released, and four people hand it in: one did it right, one half, one nothing, and one tries
-everything: an endless loop, checks put in the place of the real ones in three ways, the solution read from the course folder.
+A part of exercise 3 is released with the numbers of a class, and five people hand it in: one did it right, one half, one
+nothing, one copied the published solution, and one tries everything: an endless loop, checks put in the place of the real ones
+in three ways, the solution read from the course folder.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import nbformat
 from nbgrader.api import Gradebook
+from test_exercises import tool
 
 ROOT = Path(__file__).resolve().parent.parent
 SOLUTION = ROOT / "solutions" / "03_write_a_cell_solver.ipynb"
@@ -57,9 +59,9 @@ def marks(cell: Any) -> dict[str, Any]:
 
 
 def assignment() -> Any:
-    """The setup, the first tasks with their checks, and the answer in words."""
+    """For class 7: the setup, the first tasks with their checks, and the answer in words."""
     wanted = {*TASKS, *(f"{task}-check" for task in TASKS), "zigzag"}
-    notebook = nbformat.read(SOLUTION, as_version=4)
+    notebook = tool.for_a_class(nbformat.read(SOLUTION, as_version=4), "03", 7)
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
     notebook.cells = [setup, *(cell for cell in notebook.cells if marks(cell).get("grade_id") in wanted)]
     return notebook
@@ -95,7 +97,10 @@ def graded_course(folder: Path) -> None:
     nbgrader(folder, "generate_assignment", NAME)
 
     everything = dict.fromkeys(TASKS) | RIGHT
-    for student, answers in {"ada": everything, "ben": HALF, "cleo": {}, "mallory": HOSTILE}.items():
+    copied = {marks(cell).get("grade_id"): cell.source for cell in nbformat.read(SOLUTION, as_version=4).cells}
+    copied = {task: copied[task] for task in everything}
+    people = {"ada": everything, "ben": HALF, "cleo": {}, "dan": copied, "mallory": HOSTILE}
+    for student, answers in people.items():
         released = nbformat.read(folder / "release" / NAME / f"{STEM}.ipynb", as_version=4)
         target = folder / "submitted" / student / NAME / f"{STEM}.ipynb"
         target.parent.mkdir(parents=True)
@@ -108,7 +113,7 @@ def graded_course(folder: Path) -> None:
             (forged / "__init__.py").write_text("", encoding="utf-8")
             (forged / "ex03.py").write_text(FORGED, encoding="utf-8")
         nbformat.write(submission, target)
-    nbgrader(folder, "autograde", NAME, "--student=[abc]*")
+    nbgrader(folder, "autograde", NAME, "--student=[abcd]*")
     nbgrader(folder, "autograde", NAME, "--student=mallory", "--GuardedExecute.timeout=15")  # the loop ends after that
 
 
@@ -127,7 +132,7 @@ def below(notebook: Any, name: str) -> str:
 
 
 def what_is_released_is_the_exercise(course: Path) -> None:
-    exercise = nbformat.read(ROOT / "exercises" / f"{STEM}.ipynb", as_version=4)
+    exercise = tool.exercise(assignment())
     theirs = {marks(cell).get("grade_id"): cell.source for cell in exercise.cells if marks(cell)}
     released = nbformat.read(course / "release" / NAME / f"{STEM}.ipynb", as_version=4)
     mine = {marks(cell).get("grade_id"): cell.source for cell in released.cells if marks(cell)}
@@ -153,6 +158,11 @@ def an_empty_submission_has_none(course: Path) -> None:
     assert "replace the `...`" in below(notebook, "gradient-check")
 
 
+def a_copied_solution_has_the_points_of_what_answers_for_every_class(course: Path) -> None:
+    points, _ = graded(course, "dan")
+    assert points == {"gradient": 0, "corrector": 0, "line": 2, "gradients": 0, "tensor": 0, "zigzag": None}
+
+
 def a_hostile_submission_has_what_it_earned(course: Path) -> None:
     points, notebook = graded(course, "mallory")
     assert points == {"gradient": 2, "corrector": 0, "line": 0, "gradients": 0, "tensor": 0, "zigzag": 0}
@@ -175,5 +185,6 @@ def test_every_submission_has_what_it_earned(tmp_path):
     a_right_submission_has_all_points_and_words_wait_for_a_reader(tmp_path)
     a_half_right_submission_has_the_points_of_its_half(tmp_path)
     an_empty_submission_has_none(tmp_path)
+    a_copied_solution_has_the_points_of_what_answers_for_every_class(tmp_path)
     a_hostile_submission_has_what_it_earned(tmp_path)
     the_guard_leaves_no_trace(tmp_path)
