@@ -43,6 +43,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "hint_move": ", and the random number is below $v$" if draw else "",
         "breaks": "every second time, or more often" if draw else "every second time",
         "batches": f"some {30 * v:.0f}" if draw else "thirty",
+        "keep": "come nearest to keeping it" if draw else "keep the promise",
         "independent": f"some {7.5 / v:.0f}" if draw else "seven or eight",
         "worth": r"slope near $-\frac12$; 2000 values are worth far fewer" if draw
         else "slope $-0.52$; 2000 values are worth some 250 to 300",
@@ -75,7 +76,7 @@ PLACES = (
     "abs(bias[«middle»]) * np.exp(-(window - «middle»)",
     "«guide:.3f» / np.sqrt(lengths)",
     "naive bar breaks its promise «breaks».",
-    "Batches «batches» mixing times",
+    "Batches «batches» mixing times long «keep».",
     r"costs «burn» sweeps, an independent value of the trajectory costs $2\tau$, «independent» sweeps",
     "20 * «burn» sweeps",
     "than a car, speed «a_rate».",

@@ -24,6 +24,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "over": over,
         "far": far,
         "most": f"{limit:g}",
+        "known": "" if draw else r": $\rho(1-\rho)$",  # in a class exercise 7 has a rate of its own
         "name": ", HURRY" if draw else "",
         "value": f", {hurry}" if draw else "",
         "what": "; HURRY times that close behind another" if draw else "",
@@ -50,6 +51,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
 
 PLACES = (
     "P«name» = 0.5«value»  # how likely a driver moves in a step, if the place ahead is free«what»",
+    "and the flux was known«known».",
     "moves into it with probability $p$«or_hurry»; all moves",
     "random number is below $p$«hint_hurry».",
     "what stands on the next one«hint_second».",
