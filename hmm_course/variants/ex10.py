@@ -99,8 +99,8 @@ def question(draw: Draw) -> Question:
     return Question(
         f"In your class's town nobody hurries, and the law on a long road is `class_F`. Traffic of density {light} meets a light "
         f"that is red for a time {red}, and a queue of density 1 grows behind it. Then it turns green. Give `mine`, two numbers: "
-        "how long after green somebody still has to stop, and how long the queue is where that happens, both within one percent. "
-        "A queue dissolves from its front at the speed $|F'(1)|$.",
+        "how long after green the last driver has to stop, and how far from the light, both within one percent. A queue "
+        "dissolves from its front at the speed $|F'(1)|$.",
         f"def class_F(rho):\n    return (1 - np.sqrt(1 - 4 * {p} * rho * (1 - rho))) / 2",
         "# While those in front start, the tail goes on growing. The queue is gone where the two waves meet.\n"
         f"tail = -shock_speed({light}, 1.0, class_F)\n"
