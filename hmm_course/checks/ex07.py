@@ -8,8 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from hmm_course.checks import NAN, Array, array, ask, close, fail, kind, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 ALIKE = "rings that start alike end alike: every ring needs a random place of its own."
+NO_RATE = "a car that can move does so at the rate v, not at the rate 1: where is v?"
 TOO_MANY = 30.0  # chi squared with five degrees of freedom exceeds this once in 70,000 times
 
 
@@ -23,8 +25,10 @@ def _rings(answer: object, name: str, shape: tuple[int, int]) -> Array:
     return value
 
 
-def configuration_flux(flux: Callable[[Array], Array]) -> None:
-    """flux(rings): the share of places that hold a car with a free place ahead, for each ring."""
+def configuration_flux(flux: Callable[[Array], Array], seed: int = 0) -> None:
+    """flux(rings): the share of places that hold a car with a free place ahead, times the rate v, for each ring."""
+    v = numbers("07", seed)["v"]
+    times = "" if v == 1 else "v times "
 
     def of(rings: Array, case: str, nan: str = NAN) -> Array:
         return array(ask(flux, rings.copy(), name="flux", case=case), "flux(rings)", (len(rings),), nan)
@@ -43,40 +47,44 @@ def configuration_flux(flux: Callable[[Array], Array]) -> None:
     recognise(
         front,
         {
-            "for a jam of three cars on 8 places this is 1, the number of cars that can move: divide by the places.": 1,
-            "you divide by 40; how many places these rings have is rings.shape[1].": 1 / 40,
-            "you divide by the number of cars; the flux is counted per place of the road.": 1 / 3,
-            "this is the share of cars; only those with a free place ahead move.": 3 / 8,
-            "this is the share of cars times the share of free places; look at the arrangement itself.": 15 / 64,
+            f"for a jam of three cars on 8 places this is {v:g}, {times}the number of cars that can move: divide by the "
+            "places.": v,
+            "you divide by 40; how many places these rings have is rings.shape[1].": v / 40,
+            "you divide by the number of cars; the flux is counted per place of the road.": v / 3,
+            "this is the share of cars; only those with a free place ahead move.": v * 3 / 8,
+            "this is the share of cars times the share of free places; look at the arrangement itself.": v * 15 / 64,
         },
     )
-    match(front, 1 / 8, "the flux of a jam of three cars on 8 places")
+    match(front, v / 8, "the flux of a jam of three cars on 8 places", mistakes={NO_RATE: 1 / 8})
     require(end > 0, "the ring is not closed: after the last place comes place 0.")
-    match(end, 1 / 8, "the flux of a jam at the end of the ring")
+    match(end, v / 8, "the flux of a jam at the end of the ring")
 
     rings = np.random.default_rng(0).random((6, 11)) < 0.5
-    expected = [np.mean([ring[k] and not ring[(k + 1) % 11] for k in range(11)]) for ring in rings]
+    expected = [v * np.mean([ring[k] and not ring[(k + 1) % 11] for k in range(11)]) for ring in rings]
     match(of(rings, "six random rings of 11 places"), expected, "the flux of six random rings")
-    passed("0 on empty and full rings", "1/L in a jam", "the ring is closed")
+    passed("0 on empty and full rings", "1/L in a jam" if v == 1 else "v/L in a jam", "the ring is closed")
 
 
-def _exact_sweep(start: tuple[int, ...]) -> dict[tuple[int, ...], float]:
-    """Probabilities of the configurations after one sweep: L attempts at independent random places."""
+def _exact_sweep(start: tuple[int, ...], v: float) -> dict[tuple[int, ...], float]:
+    """Probabilities of the configurations after one sweep: L attempts at independent random places, each a move with chance v."""
     length, now = len(start), {start: 1.0}
     for _ in range(length):
         then: dict[tuple[int, ...], float] = {}
         for state, p in now.items():
             for k in range(length):
                 new, ahead = list(state), (k + 1) % length
-                if state[k] and not state[ahead]:
+                chance = v if state[k] and not state[ahead] else 0
+                if chance:
                     new[k], new[ahead] = 0, 1
-                then[tuple(new)] = then.get(tuple(new), 0.0) + p / length
+                for later, share in ((tuple(new), chance), (state, 1 - chance)):
+                    then[later] = then.get(later, 0.0) + share * p / length
         now = then
     return now
 
 
-def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
-    """sweep(rings, rng): the rings after L attempts, each at a random place of its own in every ring."""
+def one_sweep(sweep: Callable[[Array, np.random.Generator], Array], seed: int = 0) -> None:
+    """sweep(rings, rng): the rings after L attempts, each at a random place of its own in every ring, with chance v."""
+    v = numbers("07", seed)["v"]
 
     def after(rings: Array, seed: int, case: str) -> Array:
         answer = ask(sweep, rings.copy(), np.random.default_rng(seed), name="sweep", case=case)
@@ -100,7 +108,7 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
             else "two seeds give the same answer: take the numbers from rng as it comes, unseeded by you."
         )
 
-    length, replicas = 12, 4000
+    length, replicas = 12, round(4000 / v)  # as many moves at any rate
 
     def way(place: int) -> Array:
         """How far a lone car comes in a sweep, between -6 and 5."""
@@ -126,24 +134,31 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
     )
     recognise(
         mean,
-        {"one place is never tried, the others too often: rng.integers(L) draws 0 to L - 1.": length / (length - 1)},
-        atol=0.03,  # two standard errors
+        {
+            "one place is never tried, the others too often: rng.integers(L) draws 0 to L - 1.": v
+            * length
+            / (length - 1)
+        },
+        atol=0.03 * v,  # two standard errors
     )
+    if v != 1:
+        recognise(mean, {NO_RATE: 1.0}, atol=0.06)
     recognise(
         mean,
         {
-            "cars move to the left; the place ahead is the one with the next higher number.": -1,
+            "cars move to the left; the place ahead is the one with the next higher number.": -v,
             "cars move back as often as ahead: only a car may move, a free place may not.": 0,
-            "a lone car moves once in L sweeps: one unit of time has L attempts, not one.": 1 / length,
-            "every place is tried exactly once, in random order; attempts are independent of each other.": np.e - 1,
+            "a lone car moves once in L sweeps: one unit of time has L attempts, not one.": v / length,
+            "every place is tried exactly once, in random order; attempts are independent of each other.": np.exp(v)
+            - 1,
         },
-        atol=0.06,  # four standard errors of a mean of 4000 ways
+        atol=0.06 * v,  # four standard errors of a mean of 4000 ways
     )
-    match(mean, 1.0, "the mean way of a lone car", atol=0.08)
+    match(mean, v, "the mean way of a lone car", atol=0.08 * v)
     require(np.any(last), "a car on the last place never gets on: after it comes place 0.")
 
     start = (1, 1, 0, 0)
-    probability = _exact_sweep(start)
+    probability = _exact_sweep(start, v)
     rings = after(np.tile(np.array(start, dtype=bool), (replicas, 1)), 4, "two cars in a jam on 4 places")
     counts = {state: np.sum(np.all(rings == state, axis=1)) for state in probability}
     chi2 = sum((counts[state] - replicas * p) ** 2 / (replicas * p) for state, p in probability.items())
@@ -152,7 +167,11 @@ def one_sweep(sweep: Callable[[Array, np.random.Generator], Array]) -> None:
             "two cars in a jam on 4 places end up in the six possible arrangements with the wrong frequencies. In each "
             "attempt a car sees where the others are at that moment; L attempts follow one after the other."
         )
-    passed("cars are conserved", "a lone car moves one place per sweep", "a jam dissolves with the exact probabilities")
+    passed(
+        "cars are conserved",
+        f"a lone car moves {'one place' if v == 1 else f'{v} places'} per sweep",
+        "a jam dissolves with the exact probabilities",
+    )
 
 
 def forgetting(forgetting_time: Callable[[Array, Array], float]) -> None:
@@ -330,8 +349,9 @@ def batch_means(error_bar: Callable[[Array, int], float]) -> None:
     passed("zero for a constant", "batches in the order of time", "values left over do no harm")
 
 
-def conservative_step(macro_step: Callable[[Array, Array, float], Array]) -> None:
-    """macro_step(rho, F, ratio): rho_i - ratio (F_(i+1/2) - F_(i-1/2)) with the Rusanov flux of speed 1, on a ring."""
+def conservative_step(macro_step: Callable[[Array, Array, float], Array], seed: int = 0) -> None:
+    """macro_step(rho, F, ratio): rho_i - ratio (F_(i+1/2) - F_(i-1/2)) with the Rusanov flux of speed v, on a ring."""
+    v = numbers("07", seed)["v"]
     rng, cells, ratio = np.random.default_rng(0), 12, 0.7
 
     def of(rho: Array, F: Array, case: str) -> Array:
@@ -348,7 +368,7 @@ def conservative_step(macro_step: Callable[[Array, Array, float], Array]) -> Non
     def step(edge: Array, ratio: float = ratio) -> Array:
         return rho - ratio * (edge - np.roll(edge, 1))
 
-    edge = (F + F_right) / 2 - (right - rho) / 2
+    edge = (F + F_right) / 2 - v * (right - rho) / 2
     recognise(
         value,
         {
@@ -358,18 +378,18 @@ def conservative_step(macro_step: Callable[[Array, Array, float], Array]) -> Non
                 (F + F_right) / 2
             ),
             "the sign of the difference of densities: it lets cars flow from dense to thin.": step(
-                (F + F_right) / 2 + (right - rho) / 2
+                (F + F_right) / 2 + v * (right - rho) / 2
             ),
             "the factor 1/2 in front of the difference of densities is missing.": step(
-                (F + F_right) / 2 - (right - rho)
+                (F + F_right) / 2 - v * (right - rho)
             ),
             "the factor 1/2 in front of the fluxes is missing: it is their mean.": step(
-                F + F_right - (right - rho) / 2
+                F + F_right - v * (right - rho) / 2
             ),
-            "both factors 1/2 are missing.": step(F + F_right - (right - rho)),
+            "both factors 1/2 are missing.": step(F + F_right - v * (right - rho)),
             "this is the flux of the left cell; information may run to the left as well, use the mean.": step(F),
             "this is the flux of the right cell; use the mean of both.": step(F_right),
-            "your dissipation is divided by ratio (Lax and Friedrichs); here the speed bound is 1.": step(
+            f"your dissipation is divided by ratio (Lax and Friedrichs); here the speed bound is {v:g}.": step(
                 (F + F_right) / 2 - (right - rho) / (2 * ratio)
             ),
             "ratio is missing in front of the difference of the edge fluxes.": step(edge, 1.0),
@@ -378,10 +398,10 @@ def conservative_step(macro_step: Callable[[Array, Array, float], Array]) -> Non
             "the left edge of cell i is the right edge of cell i-1, np.roll(edge, 1); yours is that of cell i+1.": rho
             - ratio * (edge - np.roll(edge, -1)),
             "rolled the wrong way: rho_(i+1) at position i is np.roll(rho, -1).": step(
-                (F + np.roll(F, 1)) / 2 - (np.roll(rho, 1) - rho) / 2
+                (F + np.roll(F, 1)) / 2 - v * (np.roll(rho, 1) - rho) / 2
             ),
             "F was computed anew from rho; use the values that are handed in.": step(
-                (rho * (1 - rho) + right * (1 - right)) / 2 - (right - rho) / 2
+                v * (rho * (1 - rho) + right * (1 - right)) / 2 - v * (right - rho) / 2
             ),
             "only what leaves is counted; what enters at the left edge is missing.": rho - ratio * edge,
             "this is the change in a step; add it to the density.": step(edge) - rho,
@@ -392,5 +412,6 @@ def conservative_step(macro_step: Callable[[Array, Array, float], Array]) -> Non
         abs(gain) < 1e-9,
         f"cars are made or lost, {gain:.2g} in a step: what leaves a cell must enter the next, around the ring too.",
     )
-    match(value, step(edge), "macro_step for random densities and fluxes")
-    passed("an even density stays", "cars are conserved whatever the flux", "the Rusanov flux of speed 1")
+    slow = {f"the speed bound is {v:g}, that of a car, and not 1.": step((F + F_right) / 2 - (right - rho) / 2)}
+    match(value, step(edge), "macro_step for random densities and fluxes", mistakes=slow)
+    passed("an even density stays", "cars are conserved whatever the flux", f"the Rusanov flux of speed {v:g}")

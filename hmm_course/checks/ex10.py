@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hmm_course.checks import Array, array, ask, close, fail, kind, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 
 def _two(answer: Any, name: str, what: str) -> tuple[Any, Any]:
@@ -18,8 +19,12 @@ def _two(answer: Any, name: str, what: str) -> tuple[Any, Any]:
     return answer[0], answer[1]
 
 
-def one_step(step: Callable) -> None:
-    """step(rings, p, rng): the rings one parallel step later, and the share of places from which a car moved."""
+def one_step(step: Callable, seed: int = 0) -> None:
+    """step(rings, p, rng): the rings one parallel step later, and the share of places from which a car moved.
+
+    A car moves with probability p, close behind another with hurry p.
+    """
+    hurry = numbers("10", seed)["hurry"]
 
     def after(rings: Array, p: float, seed: int, case: str) -> tuple[Array, Array]:
         answer = ask(step, rings.copy(), p, np.random.default_rng(seed), name="step", case=case)
@@ -74,7 +79,8 @@ def one_step(step: Callable) -> None:
     require(close(empty, [[0] * 8, [1] * 8]) and not moved.any(), "on an empty and on a full ring nothing moves.")
 
     mixed = np.random.default_rng(2).random((4000, 12)) < 0.5
-    could = mixed & ~np.roll(mixed, -1, axis=1)
+    could, close_behind = mixed & ~np.roll(mixed, -1, axis=1), np.roll(mixed, -2, axis=1)
+    chance = 0.3 * np.where(close_behind, hurry, 1)
     new, flux = after(mixed, 0.3, 3, "4000 random rings of 12 places, p = 0.3")
     require(new.sum(axis=1) == mixed.sum(axis=1), "the number of cars on a ring changes.")
     moves = mixed & (new == 0)
@@ -95,17 +101,27 @@ def one_step(step: Callable) -> None:
     recognise(
         share,
         {
-            "a car moves if its number is below p; yours if it is above.": 0.7,
-            "p is an argument; you took 0.5.": 0.5,
+            "a car moves if its number is below p; yours if it is above.": 1 - chance[could].mean(),
+            "p is an argument; you took 0.5.": chance[could].mean() / 0.6,
         },
         atol=0.02,
     )
-    match(share, 0.3, "with p = 0.3, the share of movable cars that move", atol=0.02)
+    mistakes = {"nobody hurries: close behind another, a driver moves with another probability.": 0.3}
+    match(
+        share, chance[could].mean(), "with p = 0.3, the share of movable cars that move", atol=0.02, mistakes=mistakes
+    )
+    if hurry != 1:
+        far = moves[could & ~close_behind].mean()
+        words = "those hurry who have two free places ahead; it should be those who have only one."
+        match(
+            far, 0.3, "the share of cars with two free places ahead that move", atol=0.03, mistakes={words: 0.3 * hurry}
+        )
     recognise(
         flux,
         {
-            "this is what one expects, p times the share of cars that can move; count those that have moved.": 0.3
-            * could.mean(axis=1),
+            "this is what one expects, p times the share of cars that can move; count those that have moved.": (
+                chance * could
+            ).mean(axis=1),
             "these are the cars that can move; count those that have moved.": could.mean(axis=1),
         },
     )

@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 
 from hmm_course.checks import Array, array, ask, close, fail, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 COUNT = 40_000
 
 
-def exact_step(step: Callable[[float, Array, float, Any], Array]) -> None:
-    """step(x, y, h, rng): x + (y - x) e^(-h) + ((1 - e^(-2h))/2)^(1/2) N, for each replica its own N."""
+def exact_step(step: Callable[[float, Array, float, Any], Array], seed: int = 0) -> None:
+    """step(x, y, h, rng): x + (y - x) e^(-h) + ((1 - e^(-2h))/2)^(1/2) N, for each replica its own N.
+
+    By the seed h is rate h.
+    """
+    rate = numbers("11", seed)["rate"]
+    by_rate, twice = ("", "") if rate == 1 else ("RATE ", " RATE ")
 
     def of(x: float, start: float, h: float, seed: int, case: str) -> Array:
         rng = np.random.default_rng(seed)
@@ -32,34 +38,40 @@ def exact_step(step: Callable[[float, Array, float, Any], Array]) -> None:
     require(
         not close(y, other), "two seeds give the same answer: take the numbers from rng as it comes, unseeded by you."
     )
-    e, near = np.exp(-0.6), 0.016  # four standard errors of a mean of 40 000
+    e, near = np.exp(-0.6 * rate), 0.016  # four standard errors of a mean of 40 000
     recognise(
         y.mean(),
         {
-            "the mean is that of Euler's method, y + h (x - y): for h = 0.6 the exact factor is e^(-h).": 3 - 0.6 * 2.5,
+            f"the mean is that of Euler's method, y + {by_rate}h (x - y): for h = 0.6 the exact factor is e^(-{by_rate}h).": 3
+            - 0.6 * rate * 2.5,
             "y is drawn to 0, not to x: it is the distance y - x that shrinks.": 3 * e,
-            "x is missing: x + (y - x) e^(-h); you have the distance alone.": 2.5 * e,
-            "y runs away from x: the distance shrinks by e^(-h), it does not grow.": 0.5 + 2.5 / e,
-            "the mean does not move: the distance to x shrinks by e^(-h).": 3.0,
+            f"x is missing: x + (y - x) e^(-{by_rate}h); you have the distance alone.": 2.5 * e,
+            f"y runs away from x: the distance shrinks by e^(-{by_rate}h), it does not grow.": 0.5 + 2.5 / e,
+            f"the mean does not move: the distance to x shrinks by e^(-{by_rate}h).": 3.0,
             "the old y is added once more.": 3.5 + 2.5 * e,
         },
         atol=near,
     )
-    match(y.mean(), 0.5 + 2.5 * e, f"the mean of step for {case}", atol=near)
+    slow = {
+        "y follows x at the rate RATE: the distance shrinks by e^(-RATE h), not by e^(-h).": 0.5 + 2.5 * np.exp(-0.6)
+    }
+    match(y.mean(), 0.5 + 2.5 * e, f"the mean of step for {case}", atol=near, mistakes=slow)
     wide, variance = 0.5 * (1 - e**2), y.var()
     recognise(
         variance,
         {
-            "the kick is that of Euler's method, of variance h: exact is (1 - e^(-2h))/2.": 0.6,
-            "the kick is too strong by a factor 2 in the variance: (1 - e^(-2h))/2.": 2 * wide,
-            "the root is missing: (1 - e^(-2h))/2 is the variance of the kick, its root goes in front of the normal number.": wide
-            ** 2,
-            "the kick has e^(-h) where e^(-2h) belongs.": (1 - e) / 2,
-            "the variance is the one that y has at last, 1/2: after a step h it is smaller by the factor 1 - e^(-2h).": 0.5,
+            f"the kick is that of Euler's method, of variance {by_rate}h: exact is (1 - e^(-2{twice}h))/2.": 0.6 * rate,
+            f"the kick is too strong by a factor 2 in the variance: (1 - e^(-2{twice}h))/2.": 2 * wide,
+            f"the root is missing: (1 - e^(-2{twice}h))/2 is the variance of the kick, its root goes in front of the normal "
+            "number.": wide**2,
+            f"the kick has e^(-{by_rate}h) where e^(-2{twice}h) belongs.": (1 - e) / 2,
+            "the variance is the one that y has at last, 1/2: after a step h it is smaller by the factor "
+            f"1 - e^(-2{twice}h).": 0.5,
         },
         rtol=0.03,  # four standard errors of a variance of 40 000
     )
-    match(variance, wide, f"the variance of step for {case}", rtol=0.03)
+    slow = {"the kick has e^(-2h) where e^(-2 RATE h) belongs.": 0.5 * (1 - np.exp(-1.2))}
+    match(variance, wide, f"the variance of step for {case}", rtol=0.03, mistakes=slow)
     late = of(-1.0, 3.0, 60.0, 2, "one step of length 60, with x = -1")
     match(late.mean(), -1.0, "the mean after a step of length 60", atol=0.016)
     match(late.var(), 0.5, "the variance after a step of length 60", rtol=0.03)
@@ -81,13 +93,18 @@ def exact_step(step: Callable[[float, Array, float, Any], Array]) -> None:
 
 
 def _mean_force(x: float, start: float, times: Array) -> float:
-    """Mean over the times of E[-Y^3] for Y that starts so at 0."""
+    """Mean over the times, in units of 1/rate, of E[-Y^3] for Y that starts so at 0."""
     m, v = x + (start - x) * np.exp(-times), 0.5 * (1 - np.exp(-2 * times))
     return float(-(m**3 + 3 * m * v).mean())
 
 
-def time_average(answer: Callable[[float, Array, float, float, float, Any], Any]) -> None:
-    """answer(x, y, settle, window, h, rng): mean of -y^3 over the window, standard error by replicas, and y at the end."""
+def time_average(answer: Callable[[float, Array, float, float, float, Any], Any], seed: int = 0) -> None:
+    """answer(x, y, settle, window, h, rng): mean of -y^3 over the window, standard error by replicas, and y at the end.
+
+    By the seed the force is -push y^3, and y is faster by rate.
+    """
+    rate, push = (numbers("11", seed)[name] for name in ("rate", "push"))
+    power = "y^3" if push == 1 else "PUSH y^3"
 
     def of(y: Array, settle: float, window: float, seed: int, case: str) -> tuple[float, float, Array]:
         told = ask(answer, 0.5, y.copy(), settle, window, 0.1, np.random.default_rng(seed), name="answer", case=case)
@@ -98,39 +115,40 @@ def time_average(answer: Callable[[float, Array, float, float, float, Any], Any]
 
     x, far, many = 0.5, 2.0, np.full(20_000, 2.0)
     F, _, end = of(many, 8.0, 10.0, 0, "20 000 replicas at y = 2, settle = 8, window = 10")
-    exact = -(x**3 + 1.5 * x)
+    exact, step = -push * (x**3 + 1.5 * x), 0.1 * rate
     recognise(
         F,
         {
-            "you average y and take the cube of the mean. The slow variable feels -y^3: average that.": -(x**3),
+            f"you average y and take the cube of the mean. The slow variable feels -{power}: average that.": -push
+            * x**3,
             "the sign: the force is minus the cube.": -exact,
-            "you average y itself; the force is -y^3.": x,
-            "the start is averaged in: nothing is left out. First run y for `settle`, then begin to add up.": _mean_force(
-                x, far, 0.1 * np.arange(1, 101)
-            ),
-            "settle is part of your average: what y does before the window must not be added up.": _mean_force(
-                x, far, 0.1 * np.arange(1, 181)
-            ),
-            "you leave out one time unit; how many is the argument settle.": _mean_force(
-                x, far, 1 + 0.1 * np.arange(1, 101)
-            ),
+            f"you average y itself; the force is -{power}.": x,
+            "the start is averaged in: nothing is left out. First run y for `settle`, then begin to add up.": push
+            * _mean_force(x, far, step * np.arange(1, 101)),
+            "settle is part of your average: what y does before the window must not be added up.": push
+            * _mean_force(x, far, step * np.arange(1, 181)),
+            "you leave out one time unit; how many is the argument settle.": push
+            * _mean_force(x, far, rate + step * np.arange(1, 101)),
         },
-        atol=0.05,
+        atol=0.025,  # at least three standard errors, and at most half of what each of these is off
     )
-    recognise(F, {"you add up -y^3 over the window: divide by the number of its steps.": 100 * exact}, rtol=0.08)
-    match(F, exact, "the force at x = 0.5", atol=0.08)
+    recognise(F, {f"you add up -{power} over the window: divide by the number of its steps.": 100 * exact}, rtol=0.08)
+    weak = {"the force is -PUSH y^3, and PUSH is missing.": exact / push}
+    match(F, exact, "the force at x = 0.5", atol=0.08, mistakes=weak)
     require(
         close(end.mean(), x, atol=0.07) and end.std() > 0.5,
         "y at the end should be the places of all replicas after the last step, from which the next question goes on.",
     )
 
-    short = 0.1 * np.arange(1, 6)  # a window of five steps shows what is left of the start
-    F, _, _ = of(many, 2.0, 0.5, 1, "20 000 replicas at y = 2, settle = 2, window = 0.5")
-    match(F, _mean_force(x, far, 2 + short), "the force soon after the start", atol=0.09)
+    soon = round(20 / rate)  # steps; a window of five more shows what is left of the start
+    case = f"20 000 replicas at y = 2, settle = {0.1 * soon:g}, window = 0.5"
+    F, _, _ = of(many, 0.1 * soon, 0.5, 1, case)
+    left = push * _mean_force(x, far, step * (soon + np.arange(1, 6)))
+    match(F, left, "the force soon after the start", atol=0.09 * push)
 
     runs = [of(np.full(30, 0.5), 4.0, 8.0, seed, "30 replicas, window = 8") for seed in range(80)]
     spread, claimed = np.std([run[0] for run in runs], ddof=1), np.mean([run[1] for run in runs])
-    variance = 4.40625  # of y^3 at x = 1/2, by Hermite polynomials
+    variance = 4.40625 * push**2  # of push y^3 at x = 1/2, by Hermite polynomials
     recognise(
         claimed,
         {
@@ -138,9 +156,9 @@ def time_average(answer: Callable[[float, Array, float, float, float, Any], Any]
             "the window first; only the replicas are independent.": np.sqrt(variance / (30 * 80)),
             "this is the scatter of one replica: the mean of R of them is better by the root of R.": spread
             * np.sqrt(30),
-            "this is the scatter of y^3 from replica to replica at one moment, over the root of R: average each replica over "
-            "the window first.": np.sqrt(variance / 30),
-            "the error bar is that of y, not of -y^3.": np.sqrt(2 * 0.5 / (30 * 8)),
+            f"this is the scatter of {power} from replica to replica at one moment, over the root of R: average each replica "
+            "over the window first.": np.sqrt(variance / 30),
+            f"the error bar is that of y, not of -{power}.": np.sqrt(2 * 0.5 / rate / (30 * 8)),
             "divide by the root of the number of replicas, not by the number.": spread / np.sqrt(30),
         },
         rtol=0.15,
@@ -155,15 +173,23 @@ def time_average(answer: Callable[[float, Array, float, float, float, Any], Any]
     )
 
 
-def _cheapest(tol: float, variance: float, theta: float, bias: float, replicas: int) -> tuple[float, float]:
-    """settle and window of least settle + window with bias^2 e^(-2 settle) + 2 theta variance/(replicas window) = tol^2."""
+def _cheapest(
+    tol: float, variance: float, theta: float, bias: float, replicas: int, rate: float = 1.0
+) -> tuple[float, float]:
+    """settle and window of least sum with bias^2 e^(-2 rate settle) + 2 theta variance/(replicas window) = tol^2."""
     A, B = 2 * theta * variance / replicas, bias**2
-    q = min(1.0, ((tol**2 + A) - np.sqrt((tol**2 + A) ** 2 - tol**4)) / B)
-    return float(-np.log(q) / 2), float(A / (tol**2 - B * q))
+    middle = tol**2 + rate * A
+    q = min(1.0, (middle - np.sqrt(middle**2 - tol**4)) / B)
+    return float(-np.log(q) / (2 * rate)), float(A / (tol**2 - B * q))
 
 
-def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
-    """plan(tol, variance, theta, bias, replicas): settle and window that meet the tolerance at least cost."""
+def least_cost(plan: Callable[[float, float, float, float, int], Any], seed: int = 0) -> None:
+    """plan(tol, variance, theta, bias, replicas): settle and window that meet the tolerance at least cost.
+
+    The bias dies like e^(-settle), by the seed like e^(-rate settle).
+    """
+    rate = numbers("11", seed)["rate"]
+    by_rate = "" if rate == 1 else "RATE "
 
     def of(*asked: float) -> tuple[float, float]:
         case = "tol = {:g}, variance = {:g}, theta = {:g}, bias = {:g}, {} replicas".format(*asked)
@@ -182,14 +208,16 @@ def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
     tol, variance, theta, bias, replicas = asked
     settle, window = of(*asked)
     noise = 2 * theta * variance / (replicas * window)
-    start = bias**2 * np.exp(-2 * settle)
+    start = bias**2 * np.exp(-2 * rate * settle)
     require(settle > 0, "settle = 0: all of the bias is left, and no window makes that smaller in your formula.")
     if start >= tol**2:
-        twice = bias**2 * np.exp(-4 * settle)
-        words = (
-            "the bias dies like e^(-settle), its square like e^(-2 settle)." if twice < tol**2 else "settle for longer."
-        )
+        twice = bias**2 * np.exp(-4 * rate * settle)
+        dies = f"the bias dies like e^(-{by_rate}settle), its square like e^(-2 {by_rate}settle)."
+        words = dies if twice < tol**2 else "settle for longer."
         fail(f"the start alone leaves an error of {np.sqrt(start):.2g}, more than the tolerance {tol:g}: {words}")
+    if rate != 1:
+        words = "you settle as if the bias died like e^(-settle); it dies like e^(-RATE settle)."
+        recognise(settle, {words: _cheapest(*asked)[0]}, rtol=0.03)
     room = tol**2 - start
     recognise(
         window,
@@ -210,8 +238,8 @@ def least_cost(plan: Callable[[float, float, float, float, int], Any]) -> None:
     )
     for given in (asked, (0.02, 4.0, 0.75, 6.0, 1), (0.2, 1.0, 3.0, 2.0, 64), (0.05, 4.0, 0.75, 60.0, 16)):
         settle, window = of(*given)
-        best = _cheapest(*given)
-        error = np.sqrt(given[3] ** 2 * np.exp(-2 * settle) + 2 * given[2] * given[1] / (given[4] * window))
+        best = _cheapest(*given, rate)
+        error = np.sqrt(given[3] ** 2 * np.exp(-2 * rate * settle) + 2 * given[2] * given[1] / (given[4] * window))
         require(
             error <= given[0] * 1.0001,
             f"for {given[4]} replicas and tol = {given[0]:g} the error of your plan is {error:.3g}: use the arguments.",
