@@ -4,18 +4,25 @@ The page of known mistakes takes half a minute to make, for every wrong answer i
 made anew, and for all others every mistake has a line.
 """
 
+import html
 import re
 import sys
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 import yaml
+from matplotlib.transforms import Bbox
 from test_exercises import ROOT, SOLUTIONS, tool
 from test_notebooks import CHAPTERS
 
+from hmm_course.figures import ch00
+
 sys.path.insert(0, str(ROOT / "tools"))
 
+import chapter_map
 import cheat_sheet
 import slides
 
@@ -89,7 +96,7 @@ def test_a_chapter_is_read_as_it_says(tmp_path):
     assert (one.needs, one.helps) == (("01", "04"), ("05",))
     assert [part.title for part in one.sections] == ["First", "Second | half"]
     assert one.sections[0].questions == ("Why?",) and one.sections[1].questions == ()
-    assert "c07[" in teaching.graph({"07": one}) and "-->" not in teaching.graph({"07": one})
+    assert chapter_map.arrows({"07": one}) == []
     assert r"| Second \| half | " in teaching.chapter_text(one, {})
     nbformat.write(v4.new_notebook(cells=cells[1:]), tmp_path / "07_new.ipynb")
     with pytest.raises(ValueError, match=r"07_new.ipynb: the opening needs"):
@@ -139,6 +146,96 @@ def test_links_lead_somewhere(name):
 def test_the_rubric_page_names_both_projects():
     projects = [path.name for path in SOLUTIONS if path.name.startswith("p")]
     assert projects and all(name in page("rubrics.md") for name in projects)
+
+
+# ------------------------------------------------------------------ the map
+
+
+def a_course(**leads):
+    """n04=("01 02", "00") is a chapter 04 that needs 01 and 02, and 00 helps."""
+    return {
+        name[1:]: SimpleNamespace(title=f"Chapter: {name}", needs=needs.split(), helps=helps.split())
+        for name, (needs, helps) in leads.items()
+    }
+
+
+def test_an_arrow_is_left_out_where_others_lead_the_same_way():
+    course = a_course(n00=("", ""), n01=("00", ""), n02=("00 01", "00"), n10=("01 02", "01"), n11=("01 98", "02"))
+    expected = [("00", "01", "needs"), ("01", "02", "needs"), ("02", "10", "needs"), ("01", "11", "needs")]
+    assert chapter_map.arrows(course) == [*expected, ("02", "11", "helps")]
+    words = "00 is needed for 01; 01 is needed for 02, 11; 02 helps with 11; 02 is needed for 10"
+    assert chapter_map.in_words(course) == words
+    with pytest.raises(ValueError, match="chapter 00 refers to 01"):
+        chapter_map.arrows(a_course(n00=("", "01"), n01=("", "")))
+
+
+def reached(number, leads):
+    """All that is come to by following the arrows backwards."""
+    return set(leads[number]).union(*(reached(before, leads) for before in leads[number]))
+
+
+def test_who_follows_the_arrows_backwards_has_all_that_is_needed():
+    leads = {
+        number: [a for a, b, kind in chapter_map.arrows(COURSE) if b == number and kind == "needs"] for number in COURSE
+    }
+    for number, one in COURSE.items():
+        assert reached(number, leads) == reached(number, {n: c.needs for n, c in COURSE.items()}) >= set(one.needs)
+
+
+FORKS = {
+    "the course": COURSE,
+    "without 02 and 04": {n: one for n, one in COURSE.items() if n not in ("02", "04")},
+    "part I": {n: one for n, one in COURSE.items() if n < "10"},
+    "one chapter": {"04": COURSE["04"]},
+    "long ways": a_course(
+        n00=("", ""), n01=("00", ""), n02=("01", ""), n03=("02", "00"), n10=("03", "01"), n11=("03", "02")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORKS)
+def test_on_the_map_boxes_do_not_touch_and_arrows_run_between_them(name):
+    course = FORKS[name]
+    at = chapter_map.Places(course)
+    boxes = {
+        number: Bbox.from_bounds(
+            at.left(number), at.y[number] - chapter_map.HEIGHT / 2, chapter_map.WIDTH, chapter_map.HEIGHT
+        )
+        for number in course
+    }
+    for number, box in boxes.items():
+        top, bottom = at.part[number[0]]
+        assert top < box.y0 and box.y1 < bottom and box.x0 > 0 and box.x1 < at.right
+        assert box.count_overlaps([other for k, other in boxes.items() if k != number]) == 0
+    for arrow in at.arrows:
+        line = at.way(arrow).interpolated(1).to_polygons(closed_only=False)[0]
+        assert (np.diff(line[:, 0]) > 0).all(), "arrows lead to the right"
+        assert boxes[arrow[0]].x1 == line[0, 0] and line[-1, 0] == boxes[arrow[1]].x0
+        inside = [number for number, box in boxes.items() if any(box.contains(x, y) for x, y in line[1:-1])]
+        assert inside == [], f"{arrow} runs through {inside}"
+
+
+def lines(svg):
+    """All coordinates of what is drawn, letters not: these depend on the version of the font."""
+    return np.array(re.findall(r"-?\d+\.?\d*", " ".join(re.findall(r'<path d="([^"]*)"', svg))), dtype=float)
+
+
+def test_the_map_in_the_folder_is_the_one_that_the_chapters_give():
+    there, made = page("chapters.svg"), chapter_map.svg(COURSE)
+    assert made == chapter_map.svg(COURSE), "the same from run to run"
+    words = chapter_map.in_words(COURSE)
+    assert words in html.unescape(there) and words in page("chapters.md"), "run `make teaching`"
+    titles = [f"<!-- {line} -->" for one in COURSE.values() for line in chapter_map.short(one.title).split("\n")]
+    assert [title for title in titles if title not in there] == [], "run `make teaching`"
+    assert lines(there).shape == lines(made).shape, "run `make teaching`"
+    assert np.abs(lines(there) - lines(made)).max() < 0.1, "run `make teaching`"  # of a point, on a page of 500
+
+
+def test_chapter_00_draws_the_same_arrows():
+    """Its map is placed by hand, and shows what is needed, not what helps."""
+    data = ch00.course_map_data()
+    pairs = {(data["numbers"][a], data["numbers"][b]) for a, b in data["edges"].T}
+    assert pairs == {(a, b) for a, b, kind in chapter_map.arrows(COURSE) if kind == "needs"}
 
 
 # ------------------------------------------------------------------ the cheat sheet
