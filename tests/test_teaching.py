@@ -5,6 +5,7 @@ made anew, and for all others every mistake has a line.
 """
 
 import html
+import json
 import re
 import sys
 from types import SimpleNamespace
@@ -24,8 +25,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import chapter_map
 import cheat_sheet
+import npm
 import slides
 
+import notebooks
 import teaching
 
 TEACHING = ROOT / "teaching"
@@ -291,17 +294,117 @@ def test_slides_show_headings_figures_and_questions_and_no_code(path):
     assert max(lengths) < 200  # what does not fit is spoken
 
 
-def test_pages_of_slides_are_described_and_say_whence_they_load(tmp_path, capsys):
-    path = CHAPTERS[0]
+def npm_that(brings, calls):
+    """Stands in for npm: makes what ``brings`` names in node_modules, and fails if it names nothing."""
+
+    def run(command, cwd):
+        calls.append(cwd)
+        for place in brings:
+            (cwd / place).parent.mkdir(parents=True, exist_ok=True)
+            (cwd / place).touch()
+        return SimpleNamespace(returncode=int(not brings))
+
+    return run
+
+
+def test_slides_work_offline_with_npm_and_say_so_without(tmp_path, capsys, monkeypatch):
+    """Every picture is described; nothing is loaded from elsewhere if npm has brought the packages."""
+    path, calls = CHAPTERS[0], []
+    page = tmp_path / f"{path.stem}.slides.html"
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
     assert slides.main([str(path), "--into", str(tmp_path)]) == 0
-    assert "from the web" in capsys.readouterr().out
-    page = (tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8")
-    assert "No description has been provided" not in page and "https://unpkg.com/reveal.js" in page
-    for place in slides.LOCAL.values():
-        file = tmp_path / place.split("?")[0]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+    said = capsys.readouterr()
+    assert "npm is missing" in said.err and "from the web" in said.out
+    assert re.findall(r"https?://[^\"' ]+\.m?(?:js|css)[\"'?]", page.read_text(encoding="utf-8"))
+
+    monkeypatch.setattr(npm.shutil, "which", lambda name: name)
+    monkeypatch.setattr(npm.subprocess, "run", npm_that([], calls))
     assert slides.main([str(path), "--into", str(tmp_path)]) == 0
-    assert "work offline" in capsys.readouterr().out
-    page = (tmp_path / f"{path.stem}.slides.html").read_text(encoding="utf-8")
-    assert "unpkg" not in page and 'src="node_modules/mathjax/MathJax.js' in page
+    said = capsys.readouterr()
+    assert "npm did not bring" in said.err and "from the web" in said.out
+
+    names = json.loads(slides.PACKAGES.read_text(encoding="utf-8"))["dependencies"]
+    brings = [f"node_modules/{name}/package.json" for name in names]
+    brings += [place.split("?")[0] for place in slides.LOCAL.values() if place.count("/") > 1]  # reveal.js is a folder
+    monkeypatch.setattr(npm.subprocess, "run", npm_that(brings, calls))
+    for _ in range(2):  # the second time they are there
+        assert slides.main([str(path), "--into", str(tmp_path)]) == 0
+        said = capsys.readouterr()
+        assert not said.err and "work offline" in said.out
+    assert len(calls) == 2
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"https?://[^\"' ]+\.m?(?:js|css)[\"'?]", text) == []
+    assert 'src="node_modules/mathjax/MathJax.js' in text and "No description has been provided" not in text
+
+
+def test_packages_are_fetched_anew_for_other_versions(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(npm.shutil, "which", lambda name: name)
+    monkeypatch.setattr(npm.subprocess, "run", npm_that(["node_modules/one/package.json"], calls))
+    wanted, home = tmp_path / "wanted.json", tmp_path / "home"
+    for version in ("1.0.0", "1.0.0", "1.0.1"):
+        wanted.write_text(json.dumps({"dependencies": {"one": version}}), encoding="utf-8")
+        assert npm.fetched(wanted, home) == home / "node_modules"
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("file", ["site/package.json", "tools/reveal/package.json"])
+def test_versions_from_npm_are_exact(file):
+    wanted = json.loads((ROOT / file).read_text(encoding="utf-8"))
+    versions = [*wanted["dependencies"].values(), *wanted.get("devDependencies", {}).values()]
+    assert versions and all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions)
+
+
+def test_a_cell_that_says_what_it_is_goes_before_the_rule(tmp_path):
+    """As JupyterLab marks it: whole, as it stands, code too. What is not marked goes by the rule."""
+    v4 = nbformat.v4
+
+    def mark(kind):
+        return {"slideshow": {"slide_type": kind}}
+
+    png = v4.new_output("display_data", data={"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"})
+    figure = {"mystnb": {"image": {"alt": "A curve that falls."}}}
+    prose = "## 1. By rule\n\nFirst.\n\nSpoken."
+    closing = "## References\n\nShown."
+    cells = [
+        v4.new_markdown_cell(prose),
+        v4.new_markdown_cell(
+            "A long text.\n\nNo longer spoken.\n\n## 2. And a heading in it\n\nMore.", metadata=mark("subslide")
+        ),
+        v4.new_code_cell(
+            "shown = 1\nprint(shown)", outputs=[v4.new_output("stream", text="1")], metadata=mark("fragment")
+        ),
+        v4.new_code_cell("plot()", outputs=[png], metadata=figure | mark("-")),
+        v4.new_code_cell("plot()", outputs=[png], metadata=figure),
+        v4.new_code_cell("left_out = 1", outputs=[png], metadata=figure | mark("skip")),
+        v4.new_markdown_cell("## 3. Only said\n\nWords.", metadata=mark("notes")),
+        v4.new_markdown_cell("## Next\n\nNot shown."),
+        v4.new_markdown_cell(closing, metadata=mark("slide")),
+    ]
+    chapter = v4.new_notebook(cells=cells)
+    made = slides.slides(chapter)
+    found = [(cell.metadata["slideshow"]["slide_type"], cell.source) for cell in made.cells]
+    assert found == [
+        ("slide", "## 1. By rule\n\nFirst."),
+        ("notes", "Spoken."),
+        ("subslide", "A long text.\n\nNo longer spoken.\n\n"),
+        ("-", "## 2. And a heading in it\n\nMore."),
+        ("fragment", "shown = 1\nprint(shown)"),
+        ("-", "plot()"),
+        ("subslide", ""),
+        ("notes", "A curve that falls."),
+        ("skip", "left_out = 1"),
+        ("notes", "## 3. Only said\n\nWords."),
+        ("slide", closing),
+    ]
+    nbformat.write(chapter, tmp_path / "07_marked.ipynb")
+    page = slides.written(tmp_path / "07_marked.ipynb", tmp_path)
+    assert page.count('alt="A curve that falls."') == 2 and "No description" not in page
+    assert page.count("plot") == 1 and "left_out" not in page  # the code of the marked cell, not of the other
+
+    # and it stays through the text in which chapters are edited
+    text = tmp_path / "07_marked.py"
+    text.write_text(notebooks.write_text(chapter), encoding="utf-8")
+    assert '# %% [markdown] slideshow={"slide_type": "slide"}\n' in text.read_text(encoding="utf-8")
+    kept = [cell.metadata.get("slideshow") for cell in notebooks.read_text(text).cells]
+    assert kept == [cell.metadata.get("slideshow") for cell in cells]
