@@ -304,8 +304,12 @@ compute anything is in [Before you teach it](before_you_teach.md).
 {exercises}"""
 
 
-# A wrong value that has no name: how far off it is tells a learner something, and a lecturer nothing.
-GENERAL = re.compile(r"is off by|something else than|should have shape|it has shape|may be left in it")
+# How a message ends that names no mistake: how far off a value is, or what shape it has, tells a learner something, and a
+# lecturer nothing. The helpers that all checks share say these; what goes on behind them ("...: is 40 the n?") has a name.
+NAMELESS = re.compile(
+    r"(is off by \S+ of its size|, which is something else than the exercise asks for"
+    r"|should (be|have) [^;]+; it has shape .+|contains .+ may be left in it)\.$"
+)
 
 
 def plain(text: str) -> str:
@@ -345,20 +349,23 @@ def module_of(path: Path) -> str:
     return f"ex{name}" if name.isdigit() else name
 
 
+def known(path: Path, head: dict[str, str]) -> tuple[str, int]:
+    """One exercise of misconceptions.md, and how many mistakes it names; seconds, for every wrong answer is computed."""
+    lines, count = [f"## {exercises.number(path)} · [{head['title']}](../exercises/{path.name})", ""], 0
+    for check, cases in mistakes(module_of(path)).items():
+        purpose = one_line((check.__doc__ or "").strip().split("\n\n")[0])
+        replies = [reply for reply in dict.fromkeys(map(said, cases)) if not NAMELESS.search(reply)]
+        count += len(replies)
+        if replies:
+            lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {plain(one)}" for one in replies), ""]
+    return "\n".join(lines), count
+
+
 def misconceptions_page() -> str:
-    """misconceptions.md; a minute, for every wrong answer is computed."""
-    texts, count = [], 0
-    for number, (path, head) in practice().items():
-        lines = [f"## {number} · [{head['title']}](../exercises/{path.name})", ""]
-        for check, cases in mistakes(module_of(path)).items():
-            purpose = one_line((check.__doc__ or "").strip().split("\n\n")[0])
-            replies = [reply for reply in dict.fromkeys(map(said, cases)) if not GENERAL.search(reply)]
-            count += len(replies)
-            if replies:
-                lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {plain(one)}" for one in replies), ""]
-        texts.append("\n".join(lines))
+    """misconceptions.md"""
+    texts, counts = zip(*(known(*task) for task in practice().values()), strict=True)
     made = MADE.format(source="../tests/checks_cases/*.py and ../hmm_course/checks/*.py")
-    return MISCONCEPTIONS.format(made=made, count=count, exercises="\n".join(texts))
+    return MISCONCEPTIONS.format(made=made, count=sum(counts), exercises="\n".join(texts))
 
 
 def chapters_picture() -> str:
