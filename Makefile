@@ -30,7 +30,7 @@ help:
 	@echo "make notebooks  execute every notebook again, in place"
 	@echo "make exercises  generate exercises/ from solutions/"
 	@echo "make teaching   the lecturer's pages in teaching/, from the chapters, exercises and checks, and the cheat sheet"
-	@echo "make slides     slides of every chapter in build/slides/, made from the chapters"
+	@echo "make slides     slides of every chapter in build/slides/, which work offline (needs npm)"
 	@echo "make package    build wheel and source archive, install each into an empty environment, run the README's ten lines"
 	@echo "make lock       choose the versions in requirements.lock anew, after a change in pyproject.toml"
 	@echo "make clean      remove the environment and everything that was built"

@@ -6,7 +6,9 @@ A rule takes a notebook and returns what is wrong, in words. At the end every ru
 import ast
 import base64
 import copy
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import notebooks as notebooks_tool  # noqa: E402
+
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 
@@ -389,3 +394,20 @@ def test_pictures_inside_html_are_not_read():
 def test_words_are_words():
     assert words("One two $a+b$ three.\n\n$$x = y$$\n\n| a | 12 |\n|---|---|") == 6
     assert words("```python\nx = 1\n```\n[a link](target.ipynb) <br/>") == 2
+
+
+# ------------------------------------------------------------------ running them
+
+
+def test_a_run_into_another_folder_leaves_the_file_alone_and_says_its_seconds(tmp_path, capsys):
+    """The processor's seconds are those of the kernel: here it computes for one and waits for another."""
+    busy = "import time\nwhile time.process_time() < 1.5:\n    pass\ntime.sleep(1)\nprint(2)"
+    path, into = tmp_path / "07_busy.ipynb", tmp_path / "copies"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(busy)]), path)
+    before = path.read_bytes()
+    assert notebooks_tool.main(["run", str(path), "--into", str(into)]) == 0
+    assert path.read_bytes() == before
+    assert nbformat.read(into / path.name, as_version=4).cells[0].outputs[0].text == "2\n"
+    said = re.search(r"1 cells, (\d+) s, (\d+) s of the processor$", capsys.readouterr().out, re.MULTILINE)
+    clock, processor = map(int, said.groups())
+    assert 1 <= processor < clock or os.name == "nt"

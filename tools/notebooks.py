@@ -2,7 +2,7 @@
 
     python tools/notebooks.py text notebooks/04_the_loop.ipynb      -> build/notebooks/04_the_loop.py, to edit
     python tools/notebooks.py build build/notebooks/04_the_loop.py  -> notebooks/04_the_loop.ipynb, executed
-    python tools/notebooks.py run notebooks/*.ipynb                 -> executed again, in place
+    python tools/notebooks.py run notebooks/*.ipynb                 -> executed again, in place, or --into another folder
 
 The text is Jupytext's percent format. A figure's alternative text stands on the line that opens its cell:
 
@@ -16,7 +16,8 @@ cell to write in and the check below it, an answer in words that is graded by ha
     # %% [markdown] answer="why-not-the-mean" points=2
     # %% [markdown] part="report" points=10
 
-A notebook is written only if every cell ran without error and without a word on stderr. What changes from run to run
+A notebook is written only if every cell ran without error and without a word on stderr, and the seconds that it took are said:
+on the clock, and of the processor, which do not grow when others use the machine too. What changes from run to run
 (time stamps, Python's version, widget models) is left out, and cells are numbered, so that a second build of the same
 text differs only where the results do.
 """
@@ -123,6 +124,12 @@ def complaints(notebook: Any) -> list[str]:
     ]
 
 
+def seconds() -> tuple[float, float]:
+    """On the clock, and of the processor in kernels that have ended (zero on Windows, which does not say)."""
+    times = os.times()
+    return times.elapsed, times.children_user + times.children_system
+
+
 def home(path: Path) -> str:
     """The folder that a file belongs to, by the name of the one it lies in."""
     return "solutions" if path.resolve().parent.name == "solutions" else "notebooks"
@@ -137,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--into",
         type=Path,
         help="folder to write to (default: between notebooks and build/notebooks, "
-        "and between solutions and build/solutions)",
+        "and between solutions and build/solutions; run: where they are)",
     )
     parser.add_argument("--timeout", type=int, default=300, help="seconds that a cell may take (default %(default)s)")
     options = parser.parse_args(arguments)
@@ -152,12 +159,14 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         if options.action == "build":
             notebook = read_text(path)
-            target = (options.into or ROOT / home(path)) / f"{path.stem}.ipynb"
+            folder = options.into or ROOT / home(path)
         else:
-            notebook, target = nbformat.read(path, as_version=4), path
-        target.parent.mkdir(parents=True, exist_ok=True)
+            notebook, folder = nbformat.read(path, as_version=4), path.parent
+        target = (options.into or folder) / f"{path.stem}.ipynb"
+        folder.mkdir(parents=True, exist_ok=True)
+        start = seconds()
         try:
-            execute(notebook, target.resolve().parent, options.timeout)
+            execute(notebook, folder.resolve(), options.timeout)
             problems = complaints(notebook)
         except CellExecutionError as error:
             problems = [str(error)]
@@ -176,7 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
         nbformat.validate(notebook)
         with whole(target) as draft:
             nbformat.write(notebook, draft)
-        print(f"{path} -> {target}, {len(notebook.cells)} cells")
+        clock, processor = (after - before for before, after in zip(start, seconds(), strict=True))
+        print(f"{path} -> {target}, {len(notebook.cells)} cells, {clock:.0f} s, {processor:.0f} s of the processor")
     return failed
 
 

@@ -3,15 +3,16 @@
     python tools/slides.py                        every chapter
     python tools/slides.py notebooks/04_*.ipynb   these
 
-The notebooks carry no marks for slides. A heading opens a slide with its first paragraph; displayed formulas and tables follow,
-then every figure on its own, below it; a question gets a slide, and its answer appears on a key press. All other prose becomes
-speaker notes (key S). Code and sliders stay in the notebook, where they can be run. A slide is a draft: what you want to say
-differently, change in the chapter or in the page.
+A heading opens a slide with its first paragraph; displayed formulas and tables follow, then every figure on its own, below it;
+a question gets a slide, and its answer appears on a key press. All other prose becomes speaker notes (key S). Code and sliders
+stay in the notebook, where they can be run. A slide is a draft: what you want to say differently, change in the chapter or in
+the page.
 
-The pages are nbconvert's, which load reveal.js, MathJax, RequireJS and jQuery from the web. To show them without a
-network, put these beside them once (about 80 MB), and make the slides again; they are found there:
+A cell that says itself what it is goes before the rule. Mark it in JupyterLab (the gear in the upper right corner, Slide Type),
+and it is shown whole, as it stands, with its code: Slide, Sub-Slide or Fragment, Notes, or Skip, which leaves it out.
 
-    npm install --prefix build/slides reveal.js@4 mathjax@2 requirejs@2 jquery@3
+The pages are nbconvert's, which need reveal.js, MathJax, RequireJS and jQuery. npm brings them once (80 MB) into the folder of
+the slides, so that it can be shown without a network and carried on a stick; without npm the pages load them from the web.
 """
 
 import argparse
@@ -24,21 +25,26 @@ from typing import Any
 import nbformat
 from files import whole
 from nbconvert import SlidesExporter
+from npm import NotFetched, fetched
+from traitlets.config import Config
 
 from teaching import ANSWER, FRAME, pieces
 
 ROOT = Path(__file__).resolve().parent.parent
 SLIDES = ROOT / "build" / "slides"
+PACKAGES = ROOT / "tools" / "reveal" / "package.json"
 LOCAL = {  # setting of nbconvert -> where npm puts it
     "reveal_url_prefix": "node_modules/reveal.js",
     "mathjax_url": "node_modules/mathjax/MathJax.js?config=TeX-AMS_CHTML-full,Safe",
     "require_js_url": "node_modules/requirejs/require.js",
     "jquery_url": "node_modules/jquery/dist/jquery.min.js",
 }
+NO_DIAGRAMS = "data:text/javascript,export default {initialize() {}}"  # nbconvert loads Mermaid; the chapters need none
+CODELESS = "codeless"  # tag of the pictures, whose code is not shown
 NO_ALT = 'alt="No description has been provided for this image"'  # what nbconvert writes, for it looks elsewhere
 STYLE = """<style>
 .reveal .jp-RenderedImage img { display: block; margin: 0 auto; max-height: 640px; width: auto; }
-.reveal h1 { font-size: 2.4em; } .reveal h2 { font-size: 1.6em; }
+.reveal h1, .reveal h2, .reveal h3 { text-transform: none; } .reveal h1 { font-size: 2.4em; } .reveal h2 { font-size: 1.6em; }
 /* formulas for screen readers, which MathJax hides and the theme shows */
 .MJX_Assistive_MathML { position: absolute !important; clip: rect(1px, 1px, 1px, 1px) !important;
   width: 1px !important; height: 1px !important; overflow: hidden !important; }
@@ -59,7 +65,7 @@ def picture(cell: Any) -> list[Any]:
     for output in cell.get("outputs", []):
         if png := output.get("data", {}).get("image/png"):
             kept = nbformat.v4.new_output("display_data", data={"image/png": png})
-            marks = {"slideshow": {"slide_type": "subslide"}, "alt": alt}
+            marks = {"slideshow": {"slide_type": "subslide"}, "alt": alt, "tags": [CODELESS]}
             found.append(nbformat.v4.new_code_cell("", outputs=[kept], metadata=marks))
             found.append(slide("notes", alt))
     return found
@@ -86,30 +92,64 @@ def text(source: str, opens: bool) -> list[Any]:
     return found + asked
 
 
+def marked(cell: Any) -> str | None:
+    """What a cell says itself that it is."""
+    return cell.metadata.get("slideshow", {}).get("slide_type")
+
+
+def as_marked(cell: Any, goes_on: bool) -> Any:
+    """The cell as it stands; ``goes_on``: its first half, above a heading, has opened the slide."""
+    kind = marked(cell)
+    marks = {"slideshow": {"slide_type": "-" if goes_on and kind in ("slide", "subslide", "fragment") else kind}}
+    if cell.cell_type == "code":
+        marks["alt"] = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        return nbformat.v4.new_code_cell(cell.source, outputs=cell.outputs, metadata=marks)
+    return nbformat.v4.new_markdown_cell(cell.source, metadata=marks)
+
+
 def slides(notebook: Any) -> Any:
     """The notebook of the slides; the argument is left as it is."""
-    cells = []
+    cells, before = [], None
     for heading, piece in pieces(notebook):
-        if heading.startswith(FRAME) and not heading.startswith("What we saw"):
-            continue
+        left_out = heading.startswith(FRAME) and not heading.startswith("What we saw")
         for number, cell in enumerate(piece):
-            if cell.cell_type == "code":
+            if marked(cell):
+                cells.append(as_marked(cell, goes_on=cell.id == before))
+            elif left_out:
+                continue
+            elif cell.cell_type == "code":
                 cells += picture(cell)
             else:
                 cells += text(cell.source, opens=number == 0)
+            before = cell.id
     return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
 
 
 def written(path: Path, folder: Path = SLIDES) -> str:
     """The HTML of one chapter's slides; what it needs is taken from ``folder``/node_modules if it is there."""
-    here = {name: place for name, place in LOCAL.items() if (folder / place.split("?")[0]).exists()}
-    exporter = SlidesExporter(exclude_input=True, exclude_output_prompt=True, reveal_number="c/t", **here)
+    here = LOCAL if beside(folder) else {}
+    codeless = Config(TagRemovePreprocessor={"enabled": True, "remove_input_tags": {CODELESS}})
+    exporter = SlidesExporter(
+        config=codeless,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        reveal_number="c/t",
+        reveal_theme="white",
+        mermaid_js_url=NO_DIAGRAMS,
+        **here,
+    )
     notebook = slides(nbformat.read(path, as_version=4))
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
     for cell in notebook.cells:
-        if "alt" in cell.metadata:
-            page = page.replace(NO_ALT, f'alt="{html.escape(cell.metadata["alt"])}"', 1)
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                page = page.replace(NO_ALT, f'alt="{html.escape(cell.metadata["alt"])}"', 1)
     return page.replace("</head>", STYLE, 1)
+
+
+def beside(folder: Path) -> bool:
+    """Whether everything that the pages load lies beside them."""
+    return all((folder / place.split("?")[0]).exists() for place in LOCAL.values())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -118,14 +158,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="*", type=Path, help="chapters (default: all)")
     parser.add_argument("--into", type=Path, default=SLIDES, help="folder to write to (default: build/slides)")
     options = parser.parse_args(arguments)
+    try:
+        fetched(PACKAGES, options.into)
+    except NotFetched as error:
+        print(error, file=sys.stderr)
     for path in options.files or sorted((ROOT / "notebooks").glob("*.ipynb")):
         with whole(options.into / f"{path.stem}.slides.html") as draft:
             draft.write_text(written(path, options.into), encoding="utf-8")
         print(options.into / f"{path.stem}.slides.html")
-    offline = all((options.into / place.split("?")[0]).exists() for place in LOCAL.values())
-    print(
-        "They work offline." if offline else "They load reveal.js and MathJax from the web; for offline use see --help."
-    )
+    print("They work offline." if beside(options.into) else "They load reveal.js and MathJax from the web.")
     return 0
 
 

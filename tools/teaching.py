@@ -1,11 +1,12 @@
 """The lecturer's pages are generated from the course itself, so that a new chapter or exercise appears in them by itself.
 
-    python tools/teaching.py             notebooks, exercises, checks -> teaching/chapters.md, syllabi.md, misconceptions.md
+    python tools/teaching.py             notebooks, exercises, checks -> chapters.md, syllabi.md, misconceptions.md in teaching/
     python tools/teaching.py FOLDER      the same into another folder
 
-``chapters.md`` comes from the front matter, headings, figures and questions of the chapters, ``syllabi.md`` from
-``teaching/syllabi.yml`` with the minutes counted, ``misconceptions.md`` from the wrong answers of ``tests/checks_cases``:
-each is given to its check, and what the check says is written down. What no notebook can say is written by hand beside them.
+``chapters.md`` comes from the front matter, headings, figures and questions of the chapters, ``chapters.svg``, which shows
+which chapter needs which, from their front matter (tools/chapter_map.py), ``syllabi.md`` from ``teaching/syllabi.yml`` with
+the minutes counted, ``misconceptions.md`` from the wrong answers of ``tests/checks_cases``: each is given to its check, and
+what the check says is written down. What no notebook can say is written by hand beside them.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import chapter_map
 import nbformat
 import yaml
 from files import whole
@@ -184,17 +186,6 @@ def practice(folder: Path = ROOT / "solutions") -> dict[str, tuple[Path, dict[st
 # ------------------------------------------------------------------ chapters.md
 
 
-def graph(course: dict[str, Chapter]) -> str:
-    """Mermaid: an arrow from every chapter to those that need it, dotted where it only helps."""
-    lines = ["flowchart TD"]
-    for one in course.values():
-        lines.append(f'    c{one.number}["{one.number} {one.title.replace(chr(34), "")}"]')
-    for one in course.values():
-        lines += [f"    c{other} --> c{one.number}" for other in one.needs if other in course]
-        lines += [f"    c{other} -.-> c{one.number}" for other in one.helps if other in course]
-    return "\n".join(lines)
-
-
 CHAPTERS = """\
 # Chapters, section by section
 
@@ -206,11 +197,10 @@ of a class count half of them if you show and talk, all of them if the class com
 
 ## Which chapter needs which
 
-An arrow leads from a chapter to those that need it; a dotted one, to those where it helps.
+An arrow leads from a chapter to those that need it; a dashed one, to those where it helps. What a chapter needs by way of
+another has no arrow of its own: follow the arrows backwards, and you have all that a class must have read.
 
-```mermaid
-{graph}
-```
+![Map of the chapters as boxes with arrows: {arrows}.](chapters.svg)
 
 {chapters}"""
 
@@ -248,7 +238,9 @@ def chapters_page() -> str:
     """chapters.md"""
     course, tasks = chapters(), practice()
     body = "\n".join(chapter_text(one, tasks) for one in course.values())
-    return CHAPTERS.format(made=MADE.format(source="../notebooks/*.ipynb"), graph=graph(course), chapters=body)
+    return CHAPTERS.format(
+        made=MADE.format(source="../notebooks/*.ipynb"), arrows=chapter_map.in_words(course), chapters=body
+    )
 
 
 # ------------------------------------------------------------------ syllabi.md
@@ -312,8 +304,12 @@ compute anything is in [Before you teach it](before_you_teach.md).
 {exercises}"""
 
 
-# A wrong value that has no name: how far off it is tells a learner something, and a lecturer nothing.
-GENERAL = re.compile(r"is off by|something else than|should have shape|it has shape|may be left in it")
+# How a message ends that names no mistake: how far off a value is, or what shape it has, tells a learner something, and a
+# lecturer nothing. The helpers that all checks share say these; what goes on behind them ("...: is 40 the n?") has a name.
+NAMELESS = re.compile(
+    r"(is off by \S+ of its size|, which is something else than the exercise asks for"
+    r"|should (be|have) [^;]+; it has shape .+|contains .+ may be left in it)\.$"
+)
 
 
 def plain(text: str) -> str:
@@ -353,23 +349,36 @@ def module_of(path: Path) -> str:
     return f"ex{name}" if name.isdigit() else name
 
 
+def known(path: Path, head: dict[str, str]) -> tuple[str, int]:
+    """One exercise of misconceptions.md, and how many mistakes it names; seconds, for every wrong answer is computed."""
+    lines, count = [f"## {exercises.number(path)} · [{head['title']}](../exercises/{path.name})", ""], 0
+    for check, cases in mistakes(module_of(path)).items():
+        purpose = one_line((check.__doc__ or "").strip().split("\n\n")[0])
+        replies = [reply for reply in dict.fromkeys(map(said, cases)) if not NAMELESS.search(reply)]
+        count += len(replies)
+        if replies:
+            lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {plain(one)}" for one in replies), ""]
+    return "\n".join(lines), count
+
+
 def misconceptions_page() -> str:
-    """misconceptions.md; a minute, for every wrong answer is computed."""
-    texts, count = [], 0
-    for number, (path, head) in practice().items():
-        lines = [f"## {number} · [{head['title']}](../exercises/{path.name})", ""]
-        for check, cases in mistakes(module_of(path)).items():
-            purpose = one_line((check.__doc__ or "").strip().split("\n\n")[0])
-            replies = [reply for reply in dict.fromkeys(map(said, cases)) if not GENERAL.search(reply)]
-            count += len(replies)
-            if replies:
-                lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {plain(one)}" for one in replies), ""]
-        texts.append("\n".join(lines))
+    """misconceptions.md"""
+    texts, counts = zip(*(known(*task) for task in practice().values()), strict=True)
     made = MADE.format(source="../tests/checks_cases/*.py and ../hmm_course/checks/*.py")
-    return MISCONCEPTIONS.format(made=made, count=count, exercises="\n".join(texts))
+    return MISCONCEPTIONS.format(made=made, count=sum(counts), exercises="\n".join(texts))
 
 
-PAGES = {"chapters.md": chapters_page, "syllabi.md": syllabi_page, "misconceptions.md": misconceptions_page}
+def chapters_picture() -> str:
+    """chapters.svg"""
+    return chapter_map.svg(chapters())
+
+
+PAGES = {
+    "chapters.md": chapters_page,
+    "chapters.svg": chapters_picture,
+    "syllabi.md": syllabi_page,
+    "misconceptions.md": misconceptions_page,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 from files import whole
+from npm import fetched
 from reproduce import library_state
 
 import hmm_core
@@ -241,22 +242,12 @@ def gather(source: Path, frames: Path) -> None:
 
 def mathjax(into: Path) -> None:
     """MathJax, from npm, for formulas without a network; fetched once."""
-    home = BUILD / "npm"
-    if not (home / "node_modules" / "mathjax").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", home)
-        npm = shutil.which("npm")
-        if npm is None:
-            raise Unfit("make site needs npm, which brings MathJax")
-        subprocess.run(
-            [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True
-        )
-    whole_of_it = home / "node_modules" / "mathjax" / "es5"
+    home = fetched(HERE / "package.json", BUILD / "npm") / "mathjax"
     for part in MATHJAX:
         (into / part).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (whole_of_it / part).is_dir() else shutil.copy
-        copy(whole_of_it / part, into / part)
-    shutil.copy(home / "node_modules" / "mathjax" / "LICENSE", into / "LICENSE")
+        copy = shutil.copytree if (home / "es5" / part).is_dir() else shutil.copy
+        copy(home / "es5" / part, into / part)
+    shutil.copy(home / "LICENSE", into / "LICENSE")
 
 
 class Links(HTMLParser):
