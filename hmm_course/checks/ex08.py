@@ -98,6 +98,7 @@ def _turning_bed(x: Array, y: Array, u: float, xi: Array) -> tuple[Array, Array,
 
 MOVED = "the pressure at the drain has moved; it is fixed: hand `free` to macro.update."
 STALE = "the closure is asked about the same U again: restrict and micro_solve belong into the loop, with the new U."
+THIN = "sigma has the thickness of the bed as a factor, and so have its derivatives."
 CASES = (  # a cell, and a state (x, u, G) to ask about
     ("a cell in 1 dimension", Cell(1, 12), (np.array([0.3]), 1.5, np.array([1.2]))),
     ("a cell in 2 dimensions", Cell(2, 6), (np.array([0.3, 0.6]), 1.5, np.array([1.2, -0.4]))),
@@ -187,7 +188,10 @@ def cell_problem(solve_cell: Callable[..., Any]) -> None:
 
 
 def consistent_tangent(answer: Callable[..., Any], seed: int = 0) -> None:
-    """answer(cell, law, x, u, G): sigma = <j> times the thickness, and its derivatives in u and G, micro field moving along."""
+    """answer(cell, law, x, u, G): sigma = <j>, and its derivatives in u and G, micro field moving along.
+
+    A seed gives the bed a thickness, which is a factor of all three.
+    """
     thick = numbers("08", seed)["thick"]
     for case, cell, (x, u, G) in CASES:
         d = len(G)
@@ -218,7 +222,7 @@ def consistent_tangent(answer: Callable[..., Any], seed: int = 0) -> None:
                 "sigma is the average of j(G), as if no micro field answered; ask the law at G + grad w.": flat[0],
                 "sigma is a mean conductivity times G. Average the flux itself, where it flows.": conductivity * G,
                 "sigma has the wrong sign: this course counts the flux up the gradient.": -mean(j),
-                f"sigma is <j>; what passes through the thickness {thick} is wanted.": cell.mean(j),
+                "sigma is <j>; what passes through the whole thickness of the bed is wanted.": cell.mean(j),
             },
         )
         direct, response = mean(T), np.stack([moved(T[:, k]) for k in range(d)], axis=1)
@@ -230,9 +234,7 @@ def consistent_tangent(answer: Callable[..., Any], seed: int = 0) -> None:
             "d_dG averages dj_dxi at G, not at G + grad w.": flat[2],
         }
         if thick != 1:
-            mistakes[f"d_dG is the derivative of <j>; that of sigma is {thick} times as large."] = (
-                direct + response
-            ) / thick
+            mistakes[THIN] = (direct + response) / thick
         if d > 1:  # what cannot be seen on a line
             rows = np.stack([mean(T[k]) + moved(T[k]) for k in range(d)])
             mistakes |= {
@@ -372,7 +374,10 @@ def homogenized(
     s: Callable[[Array, Array], Array],
     seed: int = 0,
 ) -> None:
-    """effective(x, u, G): the law of a layered line, the micro law with the means of both resistances, times the thickness."""
+    """effective(x, u, G): the law of a layered line, the micro law with the means of both resistances.
+
+    A seed gives the bed a thickness, which is a factor of the flux and its derivatives.
+    """
     thick = numbers("08", seed)["thick"]
     x, u, G = np.array([[0.2, 0.7]]), np.array([1.3, 2.0]), np.array([[0.8, 2.5]])
     y = (np.arange(200)[None, None, :] + 0.5) / 200
@@ -400,18 +405,17 @@ def homogenized(
         "the means are sums: divide by the number of points.": flux(200 * r1, 200 * s1),
         "you average over all x as well: there is one mean for each point.": flux(rs.mean(), ss.mean()),
         "r changes with x as well: average it at this x.": flux(r(np.zeros((1, 1, 1)), y).mean(), s1),
-        f"this is the flux j; what passes through the thickness {thick} is wanted.": flux(r1, s1) / thick,
+        "this is the flux j; what passes through the whole thickness of the bed is wanted.": flux(r1, s1) / thick,
     }
     match(sigma, flux(r1, s1), "sigma of homogenized", rtol=1e-5, mistakes=mistakes)
-    thin = f"sigma is {thick} times the flux, and so are its derivatives."
     mistakes = {
         "d_du of homogenized is missing: hand on all that gas_flux returns.": 0 * exact_u,
-        thin: exact_u / thick,
+        THIN: exact_u / thick,
     }
     match(d_du, exact_u, "d_du of homogenized", rtol=1e-5, mistakes=mistakes)
     mistakes = {
         "d_dG of homogenized is a secant, sigma over G: hand on all that gas_flux returns.": (sigma / G)[None],
-        thin: exact_G / thick,
+        THIN: exact_G / thick,
     }
     match(d_dG, exact_G, "d_dG of homogenized", rtol=1e-5, mistakes=mistakes)
     passed("in series the resistances add", "flux and both derivatives at two states")

@@ -61,7 +61,10 @@ def _two(answer: Any, name: str) -> tuple[Any, Any]:
 
 
 def matrices(function: Callable, seed: int = 0) -> None:
-    """matrices(closure, nodes): M (n,) and K (n, n) of the inner nodes, from one question at the middles of the elements."""
+    """matrices(closure, nodes): M (n,) and K (n, n) of the inner nodes, from one question at the middles of the elements.
+
+    A seed says what heat a unit of the wall takes up for one degree; M has it as a factor.
+    """
     closure, case, heat = _Wall(), "five uneven nodes, two of them the ends", numbers("09", seed)["heat"]
     M, K = _two(ask(function, closure, NODES.copy(), name="matrices", case=case), "matrices(closure, nodes)")
     for name, value, size in (("M", M, 1), ("K", K, 2)):
@@ -93,8 +96,8 @@ def matrices(function: Callable, seed: int = 0) -> None:
             "M is one everywhere; a node's share of the rod is half of each of its two elements.": np.ones(3),
         },
     )
-    share = f"M is the node's share of the wall; a unit of this wall takes up the heat {heat} for one degree."
-    match(M, mass, "M", mistakes={share: mass / heat})
+    cold = "M is the node's share of the wall alone; the heat that a unit of the wall takes up is missing."
+    match(M, mass, "M", mistakes={cold: mass / heat})
     recognise(
         K,
         {

@@ -10,9 +10,10 @@ from hmm_course.variants import Draw, Question, some
 def numbers(draw: Draw | None) -> dict[str, Any]:
     """swing of the layers, inertia, load f, and thick, the thickness of the bed; and how a text says what follows from them."""
     swing = some(draw, 0.7, 0.84) if draw else 0.8
-    inertia = some(draw, 0.3, 0.7) if draw else 0.5
-    load = some(draw, 1.2, 1.8, 1) if draw else 2
-    thick = some(draw, 0.6, 0.9) if draw else 1
+    inertia = some(draw, 0.4, 0.6) if draw else 0.5
+    thick = some(draw, 0.6, 0.85) if draw else 1
+    # A flux like the published one: with a much larger one four elements are too few to show the order.
+    load = round(some(draw, 1.65, 1.95) * thick, 2) if draw else 2
     return {
         "swing": swing,
         "inertia": inertia,

@@ -5,6 +5,7 @@ import scipy.linalg
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex09 as checks
+from hmm_course.variants import numbers
 
 
 def matrices_by(
@@ -113,10 +114,21 @@ def no_infinity(M, K, theta):
     return 2 / (abs(1 - 2 * theta) * rates(M, K)[-1]) if theta != 0.5 else 1.0
 
 
+HEAT = numbers("09", 7)["heat"]  # of a class's wall
+
+
+def in_its_own_time(closure, nodes, U0, T, steps, theta):
+    """The heat that the wall takes up makes time pass more slowly, and nothing else."""
+    return cool_by()(closure, nodes, U0, T / HEAT, steps, theta)
+
+
 CASES = [
     right(checks.matrices, matrices),
     right(checks.matrices, by_differences),
     right(checks.matrices, matrices_by(flux=True, slope=1.0)),
+    right(checks.matrices, matrices_by(mass=lambda H: HEAT * (H[:-1] + H[1:]) / 2), 7),
+    mistake(checks.matrices, matrices, 7, "the heat that a unit of the wall takes up is missing"),
+    mistake(checks.matrices, matrices_by(mass=lambda H: HEAT * H[1:]), 7, "on the right of the nodes"),
     mistake(checks.matrices, matrices_by(inner=np.s_[:]), "the two ends are held at 0"),
     mistake(checks.matrices, never_asked, "the closure was never asked"),
     mistake(checks.matrices, one_by_one, "one element at a time"),
@@ -164,6 +176,8 @@ CASES = [
     *nonsense_functions(checks.one_step),
     right(checks.cooling, cool_by()),
     right(checks.cooling, lambda *a: cool_by()(*a).tolist()),
+    right(checks.cooling, in_its_own_time, 7),
+    mistake(checks.cooling, cool_by(), 7, "what cool returns is off"),
     mistake(checks.cooling, cool_by(rows=-1), "the last state alone"),
     mistake(checks.cooling, cool_by(rows=np.s_[1:]), "U0 is the first row"),
     mistake(checks.cooling, with_ends, "without the two ends"),
