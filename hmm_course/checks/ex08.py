@@ -12,6 +12,7 @@ from skfem.models.poisson import unit_load
 
 from hmm_core import macro, macro_basis
 from hmm_course.checks import Array, CheckFailed, array, ask, close, fail, match, passed, recognise, require
+from hmm_course.variants import numbers
 
 Law = Callable[[Array, Array, float, Array], tuple[Array, Array, Array]]
 Closure = Callable[[Array, Array, Array], tuple[Array, Array, Array]]
@@ -97,6 +98,7 @@ def _turning_bed(x: Array, y: Array, u: float, xi: Array) -> tuple[Array, Array,
 
 MOVED = "the pressure at the drain has moved; it is fixed: hand `free` to macro.update."
 STALE = "the closure is asked about the same U again: restrict and micro_solve belong into the loop, with the new U."
+THIN = "sigma has the thickness of the bed as a factor, and so have its derivatives."
 CASES = (  # a cell, and a state (x, u, G) to ask about
     ("a cell in 1 dimension", Cell(1, 12), (np.array([0.3]), 1.5, np.array([1.2]))),
     ("a cell in 2 dimensions", Cell(2, 6), (np.array([0.3, 0.6]), 1.5, np.array([1.2, -0.4]))),
@@ -185,8 +187,12 @@ def cell_problem(solve_cell: Callable[..., Any]) -> None:
     passed("no force is left", "in one dimension and in two")
 
 
-def consistent_tangent(answer: Callable[..., Any]) -> None:
-    """answer(cell, law, x, u, G): sigma = <j>, and its derivatives in u and G, micro field moving along."""
+def consistent_tangent(answer: Callable[..., Any], seed: int = 0) -> None:
+    """answer(cell, law, x, u, G): sigma = <j>, and its derivatives in u and G, micro field moving along.
+
+    A seed gives the bed a thickness, which is a factor of all three.
+    """
+    thick = numbers("08", seed)["thick"]
     for case, cell, (x, u, G) in CASES:
         d = len(G)
 
@@ -194,28 +200,32 @@ def consistent_tangent(answer: Callable[..., Any]) -> None:
             said = ask(answer, cell, _turning_bed, x, u, G, name="answer", case=case)
             return _several(said, "answer", "sigma, d_du, d_dG", ((d,), (d,), (d, d)))
 
+        def mean(values: Array, cell: Cell = cell) -> Array:
+            return thick * cell.mean(values)
+
         sigma, d_du, d_dG = at(u, G)
         xi = np.tile(G[:, None], cell.points.shape[1])
-        flat = [cell.mean(part) for part in _turning_bed(x[:, None], cell.points, u, xi)]
+        flat = [mean(part) for part in _turning_bed(x[:, None], cell.points, u, xi)]
         xi = xi + cell.gradient(_micro_field(cell, _turning_bed, x, u, G))
         j, j_u, T = _turning_bed(x[:, None], cell.points, u, xi)
-        conductivity = cell.mean(np.linalg.norm(j, axis=0) / np.linalg.norm(xi, axis=0))
+        conductivity = mean(np.linalg.norm(j, axis=0) / np.linalg.norm(xi, axis=0))
 
-        def moved(push: Array, cell: Cell = cell, T: Array = T) -> Array:
+        def moved(push: Array, cell: Cell = cell, T: Array = T, mean: Callable[[Array], Array] = mean) -> Array:
             chi = cell.solve(cell.stiffness(T), -cell.force(push))
-            return cell.mean(np.einsum("ikp,kp->ip", T, cell.gradient(chi)))
+            return mean(np.einsum("ikp,kp->ip", T, cell.gradient(chi)))
 
         match(
             sigma,
-            cell.mean(j),
+            mean(j),
             "sigma",
             mistakes={
                 "sigma is the average of j(G), as if no micro field answered; ask the law at G + grad w.": flat[0],
                 "sigma is a mean conductivity times G. Average the flux itself, where it flows.": conductivity * G,
-                "sigma has the wrong sign: this course counts the flux up the gradient.": -cell.mean(j),
+                "sigma has the wrong sign: this course counts the flux up the gradient.": -mean(j),
+                "sigma is <j>; what passes through the whole thickness of the bed is wanted.": cell.mean(j),
             },
         )
-        direct, response = cell.mean(T), np.stack([moved(T[:, k]) for k in range(d)], axis=1)
+        direct, response = mean(T), np.stack([moved(T[:, k]) for k in range(d)], axis=1)
         mistakes = {
             "d_dG is <T>, the averaged tangent of the micro law. When G moves, w moves along: <T grad chi> is missing.": direct,
             "d_dG is a secant, sigma over G. The tangent is the slope of sigma(G).": np.outer(sigma, G) / (G @ G),
@@ -223,15 +233,17 @@ def consistent_tangent(answer: Callable[..., Any]) -> None:
             "d_dG is the response of w alone, <T grad chi>; the mean of the push comes in front of it.": response,
             "d_dG averages dj_dxi at G, not at G + grad w.": flat[2],
         }
+        if thick != 1:
+            mistakes[THIN] = (direct + response) / thick
         if d > 1:  # what cannot be seen on a line
-            rows = np.stack([cell.mean(T[k]) + moved(T[k]) for k in range(d)])
+            rows = np.stack([mean(T[k]) + moved(T[k]) for k in range(d)])
             mistakes |= {
                 "d_dG is transposed: column k is the derivative in G_k, entry [i, k].": (direct + response).T,
                 "the push for G_k is T[:, k], how all components of j answer; T[k] is how one of them does.": rows.T,
                 "the push for G_k is T[:, k], not T[k], and the answer to it is column k of d_dG, not row k.": rows,
             }
         recognise(d_dG, mistakes)
-        direct_u, response_u = cell.mean(j_u), moved(j_u)
+        direct_u, response_u = mean(j_u), moved(j_u)
         recognise(
             d_du,
             {
@@ -357,9 +369,16 @@ def conversation(dialogue: Callable[..., Any]) -> None:
 
 
 def homogenized(
-    effective: Callable[..., Any], r: Callable[[Array, Array], Array], s: Callable[[Array, Array], Array]
+    effective: Callable[..., Any],
+    r: Callable[[Array, Array], Array],
+    s: Callable[[Array, Array], Array],
+    seed: int = 0,
 ) -> None:
-    """effective(x, u, G): the law of a layered line, the micro law with the means of both resistances."""
+    """effective(x, u, G): the law of a layered line, the micro law with the means of both resistances.
+
+    A seed gives the bed a thickness, which is a factor of the flux and its derivatives.
+    """
+    thick = numbers("08", seed)["thick"]
     x, u, G = np.array([[0.2, 0.7]]), np.array([1.3, 2.0]), np.array([[0.8, 2.5]])
     y = (np.arange(200)[None, None, :] + 0.5) / 200
     said = ask(effective, x, u, G, name="homogenized", case="x = 0.2 and 0.7, u = 1.3 and 2, G = 0.8 and 2.5")
@@ -370,10 +389,10 @@ def homogenized(
     )
 
     def flux(r: Array, s: Array, u: Array = u) -> Array:
-        return _gas(r, s, u, G)[0]
+        return thick * _gas(r, s, u, G)[0]
 
-    uniform = _gas(rs, ss, u[:, None], np.repeat(G[:, :, None], 200, axis=2))[0].mean(axis=-1)
-    _, exact_u, exact_G = _gas(r1, s1, u, G)
+    uniform = thick * _gas(rs, ss, u[:, None], np.repeat(G[:, :, None], 200, axis=2))[0].mean(axis=-1)
+    _, exact_u, exact_G = (thick * part for part in _gas(r1, s1, u, G))
     mistakes = {
         "this is the average of the fluxes that a uniform gradient drives. On a line the flux is the uniform one.": uniform,
         "harmonic means of r and s are not what counts: they are resistances, and layers in series add theirs.": flux(
@@ -386,10 +405,17 @@ def homogenized(
         "the means are sums: divide by the number of points.": flux(200 * r1, 200 * s1),
         "you average over all x as well: there is one mean for each point.": flux(rs.mean(), ss.mean()),
         "r changes with x as well: average it at this x.": flux(r(np.zeros((1, 1, 1)), y).mean(), s1),
+        "this is the flux j; what passes through the whole thickness of the bed is wanted.": flux(r1, s1) / thick,
     }
     match(sigma, flux(r1, s1), "sigma of homogenized", rtol=1e-5, mistakes=mistakes)
-    mistakes = {"d_du of homogenized is missing: hand on all that gas_flux returns.": 0 * exact_u}
+    mistakes = {
+        "d_du of homogenized is missing: hand on all that gas_flux returns.": 0 * exact_u,
+        THIN: exact_u / thick,
+    }
     match(d_du, exact_u, "d_du of homogenized", rtol=1e-5, mistakes=mistakes)
-    mistakes = {"d_dG of homogenized is a secant, sigma over G: hand on all that gas_flux returns.": (sigma / G)[None]}
+    mistakes = {
+        "d_dG of homogenized is a secant, sigma over G: hand on all that gas_flux returns.": (sigma / G)[None],
+        THIN: exact_G / thick,
+    }
     match(d_dG, exact_G, "d_dG of homogenized", rtol=1e-5, mistakes=mistakes)
     passed("in series the resistances add", "flux and both derivatives at two states")

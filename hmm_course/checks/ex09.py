@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from hmm_course.checks import Array, array, ask, close, fail, given, kind, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 NODES = np.array([0.0, 0.1, 0.3, 0.6, 1.0])
 EVEN = np.linspace(0, 1, 9)
@@ -42,9 +43,10 @@ def _stiffness(nodes: Array, slopes: Array) -> Array:
     return K[1:-1, 1:-1]
 
 
-def _matrices(nodes: Array) -> tuple[Array, Array]:
+def _matrices(nodes: Array, heat: float = 1.0) -> tuple[Array, Array]:
+    """M and K of a wall that takes up ``heat`` for one degree of a unit of its length."""
     H = np.diff(nodes)
-    return (H[:-1] + H[1:]) / 2, _stiffness(nodes, _conductivity((nodes[:-1] + nodes[1:]) / 2) / H)
+    return heat * (H[:-1] + H[1:]) / 2, _stiffness(nodes, _conductivity((nodes[:-1] + nodes[1:]) / 2) / H)
 
 
 def _step(M: Array, K: Array, U: Array, dt: float, theta: float) -> Array:
@@ -58,9 +60,12 @@ def _two(answer: Any, name: str) -> tuple[Any, Any]:
     return answer[0], answer[1]
 
 
-def matrices(function: Callable) -> None:
-    """matrices(closure, nodes): M (n,) and K (n, n) of the inner nodes, from one question at the middles of the elements."""
-    closure, case = _Wall(), "five uneven nodes, two of them the ends"
+def matrices(function: Callable, seed: int = 0) -> None:
+    """matrices(closure, nodes): M (n,) and K (n, n) of the inner nodes, from one question at the middles of the elements.
+
+    A seed says what heat a unit of the wall takes up for one degree; M has it as a factor.
+    """
+    closure, case, heat = _Wall(), "five uneven nodes, two of them the ends", numbers("09", seed)["heat"]
     M, K = _two(ask(function, closure, NODES.copy(), name="matrices", case=case), "matrices(closure, nodes)")
     for name, value, size in (("M", M, 1), ("K", K, 2)):
         if np.shape(given(value, name)) == (5,) * size:
@@ -79,18 +84,20 @@ def matrices(function: Callable) -> None:
     require(close(K, K.T), "K should be symmetric: what an element takes from one node it gives to the other.")
     require(np.diag(K) > 0, "K has the wrong sign: U^T K U is what conduction smooths away, and that is positive.")
 
-    H, (mass, stiffness) = np.diff(NODES), _matrices(NODES)
+    H, (mass, stiffness) = np.diff(NODES), _matrices(NODES, heat)
     A, at_nodes = _conductivity((NODES[:-1] + NODES[1:]) / 2), _conductivity(NODES)
+    left, right = heat * H[:-1], heat * H[1:]
     recognise(
         M,
         {
             "M is twice too large: a node owns half of each of its two elements.": 2 * mass,
-            "M holds the elements on the left of the nodes; a node owns half of each of its two elements.": H[:-1],
-            "M holds the elements on the right of the nodes; a node owns half of each of its two elements.": H[1:],
+            "M holds the elements on the left of the nodes; a node owns half of each of its two elements.": left,
+            "M holds the elements on the right of the nodes; a node owns half of each of its two elements.": right,
             "M is one everywhere; a node's share of the rod is half of each of its two elements.": np.ones(3),
         },
     )
-    match(M, mass, "M")
+    cold = "M is the node's share of the wall alone; the heat that a unit of the wall takes up is missing."
+    match(M, mass, "M", mistakes={cold: mass / heat})
     recognise(
         K,
         {
@@ -172,7 +179,7 @@ def one_step(function: Callable) -> None:
     passed("nothing happens in no time", "a short step follows -M^-1 K U", "explicit, implicit, and in between")
 
 
-def cooling(function: Callable) -> None:
+def cooling(function: Callable, seed: int = 0) -> None:
     """cool(closure, nodes, U0, T, steps, theta): U at all times (steps + 1, n), with one question to the closure."""
     closure, U0, steps = _Wall(), np.sin(np.pi * EVEN[1:-1]), 6
     case = "eight elements and six steps"
@@ -188,7 +195,7 @@ def cooling(function: Callable) -> None:
     if close(value, value[:1] + 0 * value):
         fail("all rows are the same: is each step taken from where the last one ended, and a copy of it kept?")
     require(close(value[0], U0), "the first row should be U0.")
-    M, K = _matrices(EVEN)
+    M, K = _matrices(EVEN, numbers("09", seed)["heat"])
 
     def rows(dt: float) -> Array:
         out = [U0]

@@ -5,6 +5,7 @@ import numpy as np
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import macro
 from hmm_course.checks import ex08 as checks
+from hmm_course.variants import numbers
 
 # ------------------------------------------------------------------ given: the micro law
 
@@ -213,6 +214,14 @@ def wrong_parts(change):
     return lambda *state: change(*effective(*state), state[2])
 
 
+THICK = numbers("08", 7)["thick"]  # of a class's bed
+
+
+def all_thick(function, factors=(THICK,) * 3):
+    """Flux and derivatives times the thickness, or some of them."""
+    return lambda *state: tuple(factor * part for factor, part in zip(factors, function(*state), strict=True))
+
+
 cell, tangent, talk, line = checks.cell_problem, checks.consistent_tangent, checks.conversation, checks.homogenized
 
 CASES = [
@@ -255,6 +264,10 @@ CASES = [
     mistake(tangent, rows, "not T[k], and the answer to it is column k"),
     mistake(tangent, lambda *state: answer(*state, product="kip,kp->ip"), "d_dG[:, 0], compared"),
     right(tangent, wrong_answer(lambda f, du, dG, *_: (f.tolist(), du.tolist(), dG.tolist()))),
+    right(tangent, all_thick(answer), 7),
+    mistake(tangent, answer, 7, "what passes through the whole thickness"),
+    mistake(tangent, all_thick(answer, (THICK, THICK, 1)), 7, "sigma has the thickness of the bed as a factor"),
+    mistake(tangent, all_thick(affine_flux), 7, "the average of j(G)"),
     *nonsense_functions(tangent),
     right(talk, dialogue),
     right(talk, otherwise(tol=1e-11)),
@@ -306,5 +319,9 @@ CASES = [
     mistake(line, wrong_parts(lambda a, b, c, G: (a, b, (a / G)[None])), r, s, "is a secant"),
     mistake(line, wrong_parts(lambda a, b, c, G: (a, b, 2 * c)), r, s, "d_dG of homogenized is off"),
     mistake(line, wrong_parts(lambda a, b, c, G: a), r, s, "should return 3 things"),
+    right(line, all_thick(effective), r, s, 7),
+    mistake(line, effective, r, s, 7, "what passes through the whole thickness"),
+    mistake(line, all_thick(effective, (THICK, 1, THICK)), r, s, 7, "sigma has the thickness of the bed as a factor"),
+    mistake(line, all_thick(effective, (THICK, THICK, 1)), r, s, 7, "sigma has the thickness of the bed as a factor"),
     *nonsense_functions(line, (r, s)),
 ]

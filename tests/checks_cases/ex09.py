@@ -5,6 +5,7 @@ import scipy.linalg
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex09 as checks
+from hmm_course.variants import numbers
 
 
 def matrices_by(
@@ -113,6 +114,14 @@ def no_infinity(M, K, theta):
     return 2 / (abs(1 - 2 * theta) * rates(M, K)[-1]) if theta != 0.5 else 1.0
 
 
+HEAT = numbers("09", 7)["heat"]  # of a class's wall
+
+
+def in_its_own_time(closure, nodes, U0, T, steps, theta):
+    """The heat that the wall takes up makes time pass more slowly, and nothing else."""
+    return cool_by()(closure, nodes, U0, T / HEAT, steps, theta)
+
+
 CASES = [
     right(checks.matrices, matrices),
     right(checks.matrices, by_differences),
@@ -137,6 +146,9 @@ CASES = [
     mistake(checks.matrices, matrices_by(use=False), "knows nothing of the conductivity"),
     mistake(checks.matrices, half_share, "K is off by"),
     mistake(checks.matrices, lambda closure, nodes: matrices(closure, nodes)[1], "should return two things"),
+    right(checks.matrices, matrices_by(mass=lambda H: HEAT * (H[:-1] + H[1:]) / 2), 7),
+    mistake(checks.matrices, matrices, 7, "the heat that a unit of the wall takes up is missing"),
+    mistake(checks.matrices, matrices_by(mass=lambda H: HEAT * H[1:]), 7, "on the right of the nodes"),
     *nonsense_functions(checks.matrices),
     right(checks.one_step, step),
     right(checks.one_step, lambda M, K, U, dt, th: U - dt * np.linalg.solve(np.diag(M) + th * dt * K, K @ U)),
@@ -175,6 +187,8 @@ CASES = [
     mistake(checks.cooling, cool_by(from_start=True), "every row is a step from U0"),
     mistake(checks.cooling, cool_by(length=lambda T, steps: T / 50), "is off by"),
     mistake(checks.cooling, cool_by(ask_again=True), "the closure was asked 7 times for 6 steps"),
+    right(checks.cooling, in_its_own_time, 7),
+    mistake(checks.cooling, cool_by(), 7, "what cool returns is off"),
     *nonsense_functions(checks.cooling),
     right(checks.factor, lambda z, th: (1 - (1 - th) * z) / (1 + th * z)),
     right(checks.factor, lambda z, th: 1 - z / (1 + th * z)),
