@@ -147,8 +147,7 @@ def for_a_class(solution: Any, number: str, seed: int) -> Any:
     for k, cell in enumerate(added):
         cell["id"] = f"{number}-class-{k}"
         mark(cell)
-    starts = [k for k, cell in enumerate(notebook.cells) if cell.source.startswith("## What you saw")]
-    place = starts[0] if starts else len(notebook.cells)
+    place = next(k for k, cell in enumerate(notebook.cells) if cell.source.startswith("## What you saw"))
     notebook.cells[place:place] = added
     return notebook
 
