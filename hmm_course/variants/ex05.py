@@ -10,7 +10,7 @@ from hmm_course.variants import Draw, Question, some
 def numbers(draw: Draw | None) -> dict[str, Any]:
     """p, the line's mean resistance; s and c, the medium's amplitudes, such that a buffer still halves the error of a box."""
     p = some(draw, 2.3, 3.6) if draw else 2
-    s, c = (some(draw, 0.9, 1.15), some(draw, 0.9, 1.15)) if draw else (1, 1)
+    s, c = (some(draw, 0.9, 1.08), some(draw, 0.9, 1.08)) if draw else (1, 1)
     return {
         "p": p,
         "s": s,
