@@ -238,8 +238,7 @@ def experiments(
 
     def smooth(delta: float, offset: float, k: int = 1, **options: Any) -> float:
         eps = options.pop("eps", delta)
-        cell = CellProblem(n=told["n_modelling"], bc="dirichlet", offset=offset, **options)
-        return _term(k, told["N_modelling"], cell, eps, seed)
+        return _term(k, told["N_modelling"], CellProblem(n=4, bc="dirichlet", offset=offset, **options), eps, seed)
 
     corner, centre = drift(0.2, 0.5), drift(0.2, 0.0)
     require(corner > 1e-9, "modelling vanishes: a frozen sample sees no drift, so eps must be a number here.")

@@ -9,11 +9,11 @@ from hmm_course.variants import Draw, Question, some
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
-    """alpha of b(y), the fine grid, N and n of the experiments, the share of a tolerance to spend; and how a text tells them."""
-    alpha, finer, N_modelling, n_modelling, N_micro, share = 2, 4, 4, 4, 2, 1
+    """alpha of b(y), the fine grid, N of the experiments, the share of a tolerance to spend; and how a text tells them."""
+    alpha, finer, N_modelling, N_micro, share = 2, 4, 4, 2, 1
     if draw:
-        alpha, share = some(draw, 2.1, 2.45), some(draw, 0.8, 0.92)
-        finer, N_modelling, n_modelling, N_micro = (int(draw.choice(few)) for few in ((3, 5), (5, 6), (3, 5), (3, 4)))
+        alpha, share = some(draw, 2.05, 2.25), some(draw, 0.8, 0.92)
+        finer, N_modelling, N_micro = (int(draw.choice(few)) for few in ((3, 5), (2, 3), (3, 4)))
     published_and_class = {
         "times": ("four", {3: "three", 5: "five"}.get(finer)),
         "too_small": ("a sixteenth", {3: "a ninth", 5: "a twenty-fifth"}.get(finer)),
@@ -52,7 +52,6 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "alpha": alpha,
         "finer": finer,
         "N_modelling": N_modelling,
-        "n_modelling": n_modelling,
         "N_micro": N_micro,
         "share": share,
     }
@@ -68,9 +67,9 @@ PLACES = (
     "n=«finer» * cell.n)",
     "(The micro term is «too_small» too small",
     "np.allclose(mine, theirs, rtol=«agreement»)",
-    "of the cell, `N=«N_modelling»`, Dirichlet, `n=«n_modelling»`",
+    "of the cell, `N=«N_modelling»`, Dirichlet",
     "of one period, `N=«N_micro»`, frozen",
-    "term(1, «N_modelling», hmm.CellProblem(n=«n_modelling», bc=",
+    "term(1, «N_modelling», hmm.CellProblem(n=4, bc=",
     "term(3, «N_micro», hmm.CellProblem(n=n), None)",
     "whose predicted error is at most «spend».",
     "Where the error exceeds `«times_share»tol`",
