@@ -29,7 +29,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "least": ("A_{11}", r"G\cdot AG"),
         "least_in_print": ("A_11", "G.AG"),
         "least_of_library": ("[:, 0, 0]", f" @ {list(G)} @ {list(G)}"),
-        "of_load": ("micro.correctors[0]", f"{G[0]} * micro.correctors[0] + {G[1]} * micro.correctors[1]"),
+        "of_load": ("micro.correctors[0]", f"np.tensordot({list(G)}, micro.correctors, 1)"),
         "nudge": ("add 1 to one of the two components", r"to each component of $\nabla w$ add its own number"),
         "energy": (r"(1+\partial_1w)^2+(\partial_2w)^2", rf"({G[0]}+\partial_1w)^2+({G[1]}+\partial_2w)^2"),
         "components": (
@@ -87,6 +87,7 @@ PLACES = (
 
 
 def question(draw: Draw) -> Question:
+    """Disks, on samples of a size that fits nothing: whole periods away the corner sees the same."""
     inside, radius, size = some(draw, 4, 12, 1), some(draw, 0.25, 0.4), some(draw, 1.2, 2.8)
 
     def right() -> Array:
