@@ -12,7 +12,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
     """alpha of b(y), the fine grid, N of the experiments, the share of a tolerance to spend; and how a text tells them."""
     alpha, finer, N_modelling, N_micro, share = 2, 4, 4, 2, 1
     if draw:
-        alpha, share = some(draw, 2.05, 2.25), some(draw, 0.8, 0.92)
+        alpha, share = some(draw, 2.05, 2.25), some(draw, 0.75, 0.85)
         finer, N_modelling, N_micro = (int(draw.choice(few)) for few in ((3, 5), (2, 3), (3, 4)))
     published_and_class = {
         "times": ("four", {3: "three", 5: "five"}.get(finer)),
@@ -35,7 +35,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "spend": ("`tol`", f"`{share} * tol`: the rest is kept in reserve"),
         "spent": ("tol", f"{share} tol"),
         "times_share": ("", f"{share} * "),
-        "lowest": ("0.4", "0.3"),
+        "lowest": ("0.4", "0.25"),
         "met": (", none by more than a factor of two", ""),
         "halving": ("the tolerance costs 12 to 16", "a small tolerance costs about 15"),
         "cheaper": (
