@@ -7,6 +7,7 @@ import numpy as np
 
 from hmm_core import CellProblem
 from hmm_course.checks import Array, array, ask, close, fail, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 FRACTIONS, CORNERS = (0.0, 0.25, 0.5, 0.75), (0.0, 0.375)  # as the notebook has them
 
@@ -50,13 +51,14 @@ def order(smallest_gap: Callable[[Array, Array], float]) -> None:
 
 
 def _sample(x: Array, y: Array) -> Array:
-    """Smooth, anisotropic and without symmetries, so that every way of asking shows in the answer."""
-    return np.exp(np.sin(2 * np.pi * y[0]) + 0.5 * np.cos(2 * np.pi * (y[0] + y[1]) + 0.4))
+    """Smooth, anisotropic, without symmetries and, after whole tiles, another: so every way of asking shows in the answer."""
+    return np.exp(np.sin(1.4 * np.pi * y[0]) + 0.5 * np.cos(1.4 * np.pi * (y[0] + y[1]) + 0.4))
 
 
-def answers(function: Callable[..., Array]) -> None:
-    """answers(a, size, n): tensors (3, 2, 2), Neumann, periodic, Dirichlet, of the sample with its corner at y = 0."""
-    size, n = 1.25, 6
+def answers(function: Callable[..., Array], seed: int = 0) -> None:
+    """answers(a, size, n): tensors (3, 2, 2), Neumann, periodic, Dirichlet; the corner lies at y = 0, or as the seed says."""
+    size, n, corner = 1.25, 6, numbers("04", seed)["corner"]
+    place = f"({corner}, {corner})" if corner else "0"
     case = f"a smooth medium, size = {size}, n = {n}"
     value = array(ask(function, _sample, size, n, name="answers", case=case), "answers(a, size, n)", (3, 2, 2))
     mean = [np.trace(tensor) / 2 for tensor in value]
@@ -69,7 +71,7 @@ def answers(function: Callable[..., Array]) -> None:
     )
 
     def stack(**options: Any) -> Array:
-        how = {"n": n, "size": size, "offset": 0.5} | options
+        how = {"n": n, "size": size, "offset": 0.5 + corner / size} | options
         conditions = ("neumann", "periodic", "dirichlet")
         return np.array([CellProblem(bc=bc, **how).effective_tensor(_sample) for bc in conditions])
 
@@ -78,9 +80,19 @@ def answers(function: Callable[..., Array]) -> None:
         stack(),
         "answers(a, 1.25, 6)",
         mistakes={
-            "this sample is centred at y = 0; move its lower left corner there with offset.": stack(offset=0.0),
-            "the offset is counted in units of size: half of it is 0.5, whatever the size.": stack(offset=size / 2),
-            "the sign of the offset: this sample has its upper right corner at y = 0.": stack(offset=-0.5),
+            f"this sample is centred at y = {place}; move its lower left corner there with offset.": stack(
+                offset=corner / size
+            ),
+            "the offset is counted in units of size: half of it is 0.5, whatever the size.": stack(
+                offset=size / 2 + corner / size
+            ),
+            f"the sign of the offset: this sample has its upper right corner at y = {place}.": stack(
+                offset=corner / size - 0.5
+            ),
+            f"this sample has its lower left corner at y = 0; it should lie at {place}.": stack(offset=0.5),
+            "the offset is counted in units of size: divide the coordinate of the corner by it.": stack(
+                offset=0.5 + corner
+            ),
             "size did not arrive at CellProblem: this is the answer of one period.": stack(size=1.0),
             "n did not arrive at CellProblem: this is the answer with n = 4.": stack(n=4),
             "n did not arrive at CellProblem: this is the answer with its default, n = 32.": stack(n=32),
@@ -89,8 +101,10 @@ def answers(function: Callable[..., Array]) -> None:
     passed("three different tensors", "the sample asked for", "Neumann, periodic, Dirichlet")
 
 
-def energy(function: Callable[[Array, Array], float]) -> None:
-    """energy(a, grad_w) = <a |e_1 + grad w|^2> with equal weights."""
+def energy(function: Callable[[Array, Array], float], seed: int = 0) -> None:
+    """energy(a, grad_w) = <a |G + grad w|^2> with equal weights; G = e_1, or as the seed says."""
+    told = numbers("04", seed)
+    (G1, G2), u, load_is = told["G"], f"u = {told['potential']} + w", told["load_is"]
 
     def of(a: Array, grad: Array, case: str) -> float:
         return number(ask(function, a, grad.copy(), name="energy", case=case), f"energy for {case}")
@@ -103,34 +117,37 @@ def energy(function: Callable[[Array, Array], float]) -> None:
         3.0,
         "energy for a = 3 and w = 0",
         mistakes={
-            "e_1 is missing: with w = 0 the gradient of u = y_1 + w is not zero.": 0.0,
+            f"{told['load']} is missing: with w = 0 the gradient of {u} is not zero.": 0.0,
             "this is a sum over the points; the energy is an average.": 3.0 * a.size,
             "no factor one half here: this energy is <grad u . a grad u>.": 1.5,
             "a is missing: the square of the gradient is weighted with the conductivity.": 1.0,
-            "1 was added to both components: e_1 has a one in the first component only.": 6.0,
+            f"1 was added to both components: {load_is}.": 6.0,
             "the medium enters once, not as a square.": 9.0,
         },
     )
     value = of(a, grad, "an uneven medium and an uneven field")
-    along, across = 1 + grad[0], grad[1]
+    first, second = G1 + grad[0], G2 + grad[1]
     match(
         value,
-        np.mean(a * (along**2 + across**2)),
+        np.mean(a * (first**2 + second**2)),
         "energy for an uneven medium",
         mistakes={
             "the second component of grad w is missing: heat that goes sideways costs energy too.": np.mean(
-                a * along**2
+                a * (first**2 + G2**2)
             ),
-            "this is a mean flux, linear in grad w; the energy is quadratic.": np.mean(a * along),
-            "the 1 went to the second component: u = y_1 + w.": np.mean(a * (grad[0] ** 2 + (1 + across) ** 2)),
-            "average the product a |grad u|^2, not its factors one by one.": np.mean(a) * np.mean(along**2 + across**2),
+            "this is a mean flux, linear in grad w; the energy is quadratic.": np.mean(a * (G1 * first + G2 * second)),
+            f"{told['changed_places']}: {u}.": np.mean(a * ((G2 + grad[0]) ** 2 + (G1 + grad[1]) ** 2)),
+            f"this is the energy for the mean gradient e_1: {load_is}.": np.mean(
+                a * ((1 + grad[0]) ** 2 + grad[1] ** 2)
+            ),
+            "average the product a |grad u|^2, not its factors one by one.": np.mean(a) * np.mean(first**2 + second**2),
             "square the components one by one: (d_1 u)^2 + (d_2 u)^2, not (d_1 u + d_2 u)^2.": np.mean(
-                a * (along + across) ** 2
+                a * (first + second) ** 2
             ),
-            "the sign: u = y_1 + w, so that 1 is added to the first component.": np.mean(
-                a * ((1 - grad[0]) ** 2 + across**2)
+            f"the sign: {u}, so that {told['added']}.": np.mean(a * ((G1 - grad[0]) ** 2 + (G2 - grad[1]) ** 2)),
+            "only 1 + |grad w|^2: the square of a sum has a mixed term.": np.mean(
+                a * (1 + grad[0] ** 2 + grad[1] ** 2)
             ),
-            "only 1 + |grad w|^2: the square of a sum has a mixed term.": np.mean(a * (1 + grad[0] ** 2 + across**2)),
         },
     )
     passed("a constant medium with w = 0 gives its own value", "both components", "an average, quadratic in the field")

@@ -1,6 +1,7 @@
 """Checks of exercise 5, oversampling and windows: weights, a line, averages in the plane, the buffer, two culprits."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.special import betainc
 
 from hmm_core import CellProblem
 from hmm_course.checks import Array, array, ask, close, fail, match, passed, recognise, require
+from hmm_course.variants import numbers
 
 Matrices = tuple[Array, ...]
 
@@ -82,8 +84,9 @@ def weights(function: Callable[[Array, float, float], Array]) -> None:
     passed("nothing outside", "shares add up to 1", "cut elements count with their part", "q = 0, 1, 2, 3")
 
 
-def line(function: Callable[[float, float], tuple[float, float]]) -> None:
-    """line_answers(L, b): 1/(2 + sinc(L + 2b)) and 1/(2 + sinc(L))."""
+def line(function: Callable[[float, float], tuple[float, float]], seed: int = 0) -> None:
+    """line_answers(L, b): 1/(p + sinc(L + 2b)) and 1/(p + sinc(L)); p = 2, or by the seed."""
+    p = numbers("05", seed)["p"]
 
     def of(L: float, b: float) -> Array:
         case = f"L = {L}, b = {b}"
@@ -95,23 +98,23 @@ def line(function: Callable[[float, float], tuple[float, float]]) -> None:
     recognise(
         ratio,
         {
-            "this is <1/a>, the mean resistance; the conductivity is one over it.": 2.0,
-            "this is <a>: what is averaged is u' = c/a, that is 1/a.": 1 / np.sqrt(3),
-            "np.sinc(t) contains the pi already: it is sin(pi t)/(pi t).": 1 / (2 + np.sinc(3 * np.pi)),
-            "a pi is missing: the mean of cos(2 pi y) over a length l is sin(pi l)/(pi l).": 1 / (2 + np.sin(3) / 3),
+            "this is <1/a>, the mean resistance; the conductivity is one over it.": p,
+            "this is <a>: what is averaged is u' = c/a, that is 1/a.": 1 / np.sqrt(p**2 - 1),
+            "np.sinc(t) contains the pi already: it is sin(pi t)/(pi t).": 1 / (p + np.sinc(3 * np.pi)),
+            "a pi is missing: the mean of cos(2 pi y) over a length l is sin(pi l)/(pi l).": 1 / (p + np.sin(3) / 3),
             "a factor 2: an interval of length l reaches from -l/2 to l/2, and the mean over it is sin(pi l)/(pi l).": 1
-            / (2 + np.sinc(1.5)),
+            / (p + np.sinc(1.5)),
         },
     )
-    for wrong in (1.0, 0.25):
+    for wrong in (1.0, 1 / p**2):
         recognise(ratio, {same_c: wrong})
-    match(ratio, 0.5, name)
-    match(flux, 0.5, "the flux alone of 3 periods with buffers of one, which makes 5 periods,")
+    match(ratio, 1 / p, name)
+    match(flux, 1 / p, "the flux alone of 3 periods with buffers of one, which makes 5 periods,")
     L, b = 2.3, 0.4
     whole, box, half = L + 2 * b, L, L + b
 
     def answer(length: float) -> float:
-        return float(1 / (2 + np.sinc(length)))
+        return float(1 / (p + np.sinc(length)))
 
     flux, ratio = of(L, b)
     if close(flux, answer(box)) and close(ratio, answer(whole)):
@@ -123,11 +126,11 @@ def line(function: Callable[[float, float], tuple[float, float]]) -> None:
         mistakes={
             "the flux alone knows nothing of the box: u is prescribed at the ends of the solved interval.": answer(box),
             "the buffer lies on both sides: the solved interval has the length L + 2b.": answer(half),
-            "np.sinc(t) contains the pi already: it is sin(pi t)/(pi t).": 1 / (2 + np.sinc(np.pi * whole)),
+            "np.sinc(t) contains the pi already: it is sin(pi t)/(pi t).": 1 / (p + np.sinc(np.pi * whole)),
             "a pi is missing: the mean of cos(2 pi y) over a length l is sin(pi l)/(pi l).": 1
-            / (2 + np.sin(whole) / whole),
+            / (p + np.sin(whole) / whole),
             "a factor 2: an interval of length l reaches from -l/2 to l/2.": answer(2 * whole),
-            "the sign: cos has a maximum in the middle of the sample.": 1 / (2 - np.sinc(whole)),
+            "the sign: cos has a maximum in the middle of the sample.": 1 / (p - np.sinc(whole)),
         },
     )
     match(
@@ -146,7 +149,7 @@ def line(function: Callable[[float, float], tuple[float, float]]) -> None:
     )
     still = of(L, 0.0)
     require(close(still[0], still[1]), "without a buffer box and solved interval are the same, and so are the answers.")
-    passed("whole periods give 1/2", "the flux alone sees the solved interval", "the ratio sees the box")
+    passed(f"whole periods give 1/{p}", "the flux alone sees the solved interval", "the ratio sees the box")
 
 
 def _three(answer: Any, name: str) -> Matrices:
@@ -211,19 +214,21 @@ def averages(function: Callable[[Array, Array, Array], Matrices]) -> None:
     passed("weights in both directions", "a uniform material gives its own tensor", "A G = F")
 
 
-def _medium(x: Array, y: Array) -> Array:
+def _medium(x: Array, y: Array, s: float = 1, c: float = 1) -> Array:
     """The medium of the notebook."""
-    return np.exp(np.sin(2 * np.pi * y[0]) + np.cos(2 * np.pi * y[1]) + 0.5 * np.sin(2 * np.pi * (y[0] + y[1])))
+    return np.exp(s * np.sin(2 * np.pi * y[0]) + c * np.cos(2 * np.pi * y[1]) + 0.5 * np.sin(2 * np.pi * (y[0] + y[1])))
 
 
-def _library(size: float, buffer: float, centre: float, q: float, average: str) -> Array:
+def _library(size: float, buffer: float, centre: float, q: float, average: str, seed: int) -> Array:
+    medium = partial(_medium, **{name: numbers("05", seed)[name] for name in "sc"})
     cell = CellProblem(n=8, bc="dirichlet", size=size, buffer=buffer, window=("smooth", q), average=average, tol=1e-6)
-    return cell.effective_tensor(_medium, x=np.full(2, centre), eps=1.0)
+    return cell.effective_tensor(medium, x=np.full(2, centre), eps=1.0)
 
 
-def oversampled(function: Callable[[float, float, float, float], Matrices]) -> None:
-    """oversampled(size, buffer, centre, q): F, G, A of the inner window; solved on size + 2 buffer."""
+def oversampled(function: Callable[[float, float, float, float], Matrices], seed: int = 0) -> None:
+    """oversampled(size, buffer, centre, q): F, G, A of the inner window; solved on size + 2 buffer; the seed's medium."""
     size, buffer, centre = 1.5, 0.25, 0.2
+    library = partial(_library, seed=seed)
 
     def of(buffer: float, q: int) -> Matrices:
         case = f"size = {size}, buffer = {buffer}, centre = {centre}, q = {q}"
@@ -237,18 +242,18 @@ def oversampled(function: Callable[[float, float, float, float], Matrices]) -> N
     )
     match(
         A,
-        _library(size, 0, centre, 0, "ratio"),
+        library(size, 0, centre, 0, "ratio"),
         "A for a box without buffer",
         rtol=1e-4,
         mistakes={
-            "this is the sample around (0, 0): hand the centre on to `fields`.": _library(size, 0, 0.0, 0, "ratio")
+            "this is the sample around (0, 0): hand the centre on to `fields`.": library(size, 0, 0.0, 0, "ratio")
         },
     )
     F, G, A = of(buffer, 0)
     require(not close(G, np.eye(2), rtol=1e-6), "G is the identity: the average runs over the whole solved square.")
 
     def flux(size: float, buffer: float) -> Array:
-        return _library(size, buffer, centre, 0, "flux")
+        return library(size, buffer, centre, 0, "flux")
 
     match(
         F,
@@ -264,15 +269,15 @@ def oversampled(function: Callable[[float, float, float, float], Matrices]) -> N
             ),
         },
     )
-    match(A, _library(size, buffer, centre, 0, "ratio"), "A for a box with a buffer", rtol=1e-4)
+    match(A, library(size, buffer, centre, 0, "ratio"), "A for a box with a buffer", rtol=1e-4)
     require(close(A @ G, F, rtol=1e-6), "A G is not F.")
     F, G, A = of(buffer, 2)
-    smooth = _library(size, buffer, centre, 2, "flux")
+    smooth = library(size, buffer, centre, 2, "flux")
     match(
         F, smooth, "F for q = 2 with a buffer", rtol=0.02,
         mistakes={"q did not arrive at the weights: this is the box.": flux(size, buffer)},
     )  # fmt: skip
-    match(A, _library(size, buffer, centre, 2, "ratio"), "A for q = 2 with a buffer", rtol=0.02)
+    match(A, library(size, buffer, centre, 2, "ratio"), "A for q = 2 with a buffer", rtol=0.02)
     passed("no buffer: G is the identity", "box and window as hmm_core has them", "A G = F")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import skfem
 
 from hmm_core import CellClosure, CellProblem, ExactClosure, macro_basis, solve_elliptic
 from hmm_course.checks import Array, array, ask, close, fail, given, kind, match, number, passed, recognise, require
+from hmm_course.variants import numbers
 
 # The problem of the notebook.
 
@@ -22,8 +23,8 @@ def _smooth(x: Array, y: Array) -> Array:
     return _g(x)
 
 
-def _medium(x: Array, y: Array) -> Array:
-    return _g(x) * (2 + np.cos(2 * np.pi * y[1])) / (2 + np.cos(2 * np.pi * y[0]))
+def _medium(x: Array, y: Array, alpha: float = 2) -> Array:
+    return _g(x) * (alpha + np.cos(2 * np.pi * y[1])) / (alpha + np.cos(2 * np.pi * y[0]))
 
 
 def _law(x: Array) -> Array:
@@ -50,9 +51,10 @@ def _solve(N: int, closure: Any) -> Any:
     return solve_elliptic(basis, closure, _source)
 
 
-def _closures(cell: CellProblem, eps: float | None) -> list[Any]:
-    fine = replace(cell, n=4 * cell.n)
-    samples = [(_smooth, fine), (_medium, fine), (_medium, cell)]
+def _closures(cell: CellProblem, eps: float | None, seed: int) -> list[Any]:
+    told = numbers("06", seed)
+    medium, fine = partial(_medium, alpha=told["alpha"]), replace(cell, n=told["finer"] * cell.n)
+    samples = [(_smooth, fine), (medium, fine), (medium, cell)]
     return [ExactClosure(_law), *(CellClosure(medium, problem, eps) for medium, problem in samples)]
 
 
@@ -67,17 +69,18 @@ def _size() -> float:
 
 
 @cache
-def _term(k: int, N: int, cell: CellProblem, eps: float | None) -> float:
-    rungs = _closures(cell, eps)
+def _term(k: int, N: int, cell: CellProblem, eps: float | None, seed: int) -> float:
+    rungs = _closures(cell, eps, seed)
     return _norm(_solve(N, rungs[k]), _solve(N, rungs[k - 1]) if k else _u0) / _size()
 
 
 RUNGS = ("U_*", "U_inf", "U_delta", "U_H")
 
 
-def ladder(closures: Callable[[CellProblem, float | None], list[Any]]) -> None:
+def ladder(closures: Callable[[CellProblem, float | None], list[Any]], seed: int = 0) -> None:
     """closures(cell, eps): exact law; fine samples of g; fine samples of a; samples of a on the given grid."""
-    cell, eps = CellProblem(n=3, size=1.25, bc="dirichlet", offset=0.5), 0.1
+    cell, eps, told = CellProblem(n=3, size=1.25, bc="dirichlet", offset=0.5), 0.1, numbers("06", seed)
+    medium, n, times = partial(_medium, alpha=told["alpha"]), told["finer"] * cell.n, told["times"]
     x = np.array([[0.21, 0.52, 0.83], [0.34, 0.75, 0.46]])
 
     def tensor(closure: Any, name: str) -> Array:
@@ -98,11 +101,11 @@ def ladder(closures: Callable[[CellProblem, float | None], list[Any]]) -> None:
         return problem.effective_tensor(medium, x, eps)
 
     got = of(cell, eps, "a Dirichlet cell of 1.25 periods, eps = 0.1")
-    fine = replace(cell, n=12)
-    star, limit, resolved, computed = _law(x), *(tensor(c, "") for c in _closures(cell, eps)[1:])
+    fine = replace(cell, n=n)
+    star, limit, resolved, computed = _law(x), *(tensor(c, "") for c in _closures(cell, eps, seed)[1:])
     if close(got[0], computed, 1e-4) and close(got[3], star, 1e-4):
         fail("the list runs the wrong way: it starts with the law (U_*) and ends with what is computed (U_H).")
-    mean = 2 / np.sqrt(3) * star
+    mean = told["alpha"] / np.sqrt(told["alpha"] ** 2 - 1) * star
     one_period = replace(fine, size=1.0)
     expected = {
         "U_*": (star, {"U_* is told the arithmetic mean of a; its law is A*(x) = g(x) I.": mean,
@@ -112,21 +115,23 @@ def ladder(closures: Callable[[CellProblem, float | None], list[Any]]) -> None:
             "U_inf is told samples of a; its material is the smooth g, without oscillation.": resolved,
             "U_inf is told samples of a on the coarse grid; its material is the smooth g.": computed}),
         "U_delta": (resolved, {
-            "U_delta has the grid of U_H: it should be fine, four times as many elements per period.": computed,
-            "U_delta: the slow variable is frozen: pass eps on.": sampled(_medium, fine, None),
+            f"U_delta has the grid of U_H: it should be fine, {times} times as many elements per period.": computed,
+            "U_delta: the slow variable is frozen: pass eps on.": sampled(medium, fine, None),
             "U_delta is told samples of the smooth g; from here on the material oscillates.": limit,
-            "the fine cell has lost its size: replace(cell, n=...) keeps all the rest.": sampled(_medium, one_period, eps),
+            "the fine cell has lost its size: replace(cell, n=...) keeps all the rest.": sampled(medium, one_period, eps),
             "the fine cell has lost its offset: replace(cell, n=...) keeps all the rest.": sampled(
-                _medium, replace(fine, offset=0.0), eps),
+                medium, replace(fine, offset=0.0), eps),
             "the fine cell has lost its boundary condition: replace(cell, n=...) keeps all the rest.": sampled(
-                _medium, replace(fine, bc="periodic"), eps),
+                medium, replace(fine, bc="periodic"), eps),
             "the fine cell is a new one: replace(cell, n=...) keeps size, offset and boundary condition.": sampled(
-                _medium, CellProblem(n=12), eps),
-            "the fine grid has twice as many elements; four times as many are asked for.": sampled(
-                _medium, replace(fine, n=6), eps)}),
+                medium, CellProblem(n=n), eps),
+            f"the fine grid has twice as many elements; {times} times as many are asked for.": sampled(
+                medium, replace(fine, n=2 * cell.n), eps),
+            f"the fine grid has four times as many elements; {times} times as many are asked for.": sampled(
+                medium, replace(fine, n=4 * cell.n), eps)}),
         "U_H": (computed, {
             "U_H has the fine grid: it is computed on the cell as it is given.": resolved,
-            "U_H: the slow variable is frozen: pass eps on.": sampled(_medium, cell, None),
+            "U_H: the slow variable is frozen: pass eps on.": sampled(medium, cell, None),
             "U_H is told samples of the smooth g; its material is a.": sampled(_smooth, cell, eps)}),
     }  # fmt: skip
     for name, value in zip(RUNGS, got, strict=True):
@@ -139,7 +144,7 @@ def ladder(closures: Callable[[CellProblem, float | None], list[Any]]) -> None:
     passed("the law", "samples of the smooth law", "samples of a, fine", "and as given", "frozen: no drift")
 
 
-def term(function: Callable[[int, int, CellProblem, float | None], float]) -> None:
+def term(function: Callable[[int, int, CellProblem, float | None], float], seed: int = 0) -> None:
     """term(k, N, cell, eps): relative energy distance of neighbours on the ladder."""
     N, cell, eps = 2, CellProblem(n=3, size=1.25, bc="dirichlet", offset=0.5), 0.1
 
@@ -150,7 +155,7 @@ def term(function: Callable[[int, int, CellProblem, float | None], float]) -> No
         return value
 
     terms = [of(k) for k in range(4)]
-    solutions = [_solve(N, closure) for closure in _closures(cell, eps)]
+    solutions = [_solve(N, closure) for closure in _closures(cell, eps, seed)]
     right = [_norm(solutions[0], _u0), *(_norm(*pair) for pair in zip(solutions[1:], solutions, strict=False))]
     to_u0 = [_norm(U, _u0) for U in solutions]
     size = _size()
@@ -220,8 +225,10 @@ def experiments(
     modelling: Callable[[float, float], float],
     resonance: Callable[[float, float], float],
     micro: Callable[[int], float],
+    seed: int = 0,
 ) -> None:
     """One term each, against delta and offset, size and corner, n."""
+    told = numbers("06", seed)
     for name, function in (("modelling", modelling), ("resonance", resonance), ("micro", micro)):
         given(function, name)
 
@@ -231,7 +238,7 @@ def experiments(
 
     def smooth(delta: float, offset: float, k: int = 1, **options: Any) -> float:
         eps = options.pop("eps", delta)
-        return _term(k, 4, CellProblem(n=4, bc="dirichlet", offset=offset, **options), eps)
+        return _term(k, told["N_modelling"], CellProblem(n=4, bc="dirichlet", offset=offset, **options), eps, seed)
 
     corner, centre = drift(0.2, 0.5), drift(0.2, 0.0)
     require(corner > 1e-9, "modelling vanishes: a frozen sample sees no drift, so eps must be a number here.")
@@ -260,7 +267,7 @@ def experiments(
 
     def sample(size: float, offset: float, k: int = 2, eps: float | None = None, **options: Any) -> float:
         how = {"n": 3, "bc": "dirichlet", "size": size, "offset": offset, "tol": 1e-6} | options
-        return _term(k, 2, CellProblem(**how), eps)
+        return _term(k, 2, CellProblem(**how), eps, seed)
 
     size, corner = 1.6, 0.3
     found = cut(size, corner)
@@ -292,7 +299,7 @@ def experiments(
         return number(ask(micro, n, name="micro", case=f"n = {n}"), "micro(n)")
 
     def period(n: int, k: int = 3, **options: Any) -> float:
-        return _term(k, 2, CellProblem(n=n, **options), None)
+        return _term(k, told["N_micro"], CellProblem(n=n, **options), None, seed)
 
     four = grid(4)
     match(
@@ -329,8 +336,9 @@ def _shares(C: dict[str, float], eps: float, N: Any, R: Any, n: Any) -> tuple[An
     return C["macro"] / N**2, C["modelling"] * (R * eps) ** 2, C["resonance"] / R, C["micro"] / n**2
 
 
-def cheapest(function: Callable[[dict[str, float], float, float], tuple[int, float, int]]) -> None:
-    """cheapest(C, eps, tol): of all (N, R, n) whose predicted error is at most tol, that of least cost."""
+def cheapest(function: Callable[[dict[str, float], float, float], tuple[int, float, int]], seed: int = 0) -> None:
+    """cheapest(C, eps, tol): the (N, R, n) of least cost whose predicted error is at most tol, or the seed's share of it."""
+    share = numbers("06", seed)["share"]
 
     def of(C: dict[str, float], eps: float, tol: float) -> Array:
         case = f"C = {C}, eps = {eps}, tol = {tol}"
@@ -347,12 +355,13 @@ def cheapest(function: Callable[[dict[str, float], float, float], tuple[int, flo
         (dict(zip(KEYS, (0.5, 8.0, 0.4, 2.0), strict=True)), 0.05, 0.3),
         (dict(zip(KEYS, (4.0, 1.0, 0.05, 0.2), strict=True)), 0.1, 0.15),
     )
-    for C, eps, tol in cases:
+    for C, eps, budget in cases:
         error, cost, grid = _table(C, eps)
-        found = of(C, eps, tol)
+        tol = round(budget / share, 3)
+        found, allowed = of(C, eps, tol), share * tol
         predicted = _predicted(C, eps, *found)
 
-        def least(error: Array, cost: Array, tol: float = tol, grid: list[Array] = grid) -> Array:
+        def least(error: Array, cost: Array, tol: float = allowed, grid: list[Array] = grid) -> Array:
             best = np.where(error <= tol, cost, np.inf).argmin()
             return np.array([part[best] if np.any(error <= tol) else np.nan for part in grid])
 
@@ -364,6 +373,7 @@ def cheapest(function: Callable[[dict[str, float], float, float], tuple[int, flo
         parts = _shares(C, eps, *grid)
         known = {
             "the order: return (N, R, n).": least(error, cost)[::-1],
+            f"this choice spends the whole tolerance; only {share:g} of it may be spent.": least(error, cost, tol),
             "the modelling term has the width delta = R eps, not R.": least(
                 parts[0] + C["modelling"] * grid[1] ** 2 + parts[2] + parts[3], cost
             ),
@@ -380,11 +390,12 @@ def cheapest(function: Callable[[dict[str, float], float, float], tuple[int, flo
             "the cost of a sample depends on R as well as on n.": least(error, cost / grid[1] ** 2),
             "the cost of a sample depends on n as well as on R.": least(error, cost / grid[2] ** 2),
         }
-        lowest = cost[error <= tol].min()
+        lowest = cost[error <= allowed].min()
         spent = 6 * found[0] ** 2 * (found[1] * found[2]) ** 2
-        if predicted > tol or spent > lowest:
+        if predicted > allowed or spent > lowest:
             recognise(found, known)
-        require(predicted <= tol * (1 + 1e-12), f"its predicted error is {predicted:.3g}, above the tolerance {tol}.")
+        limit = f"the tolerance {tol}" if share == 1 else f"{share} times the tolerance {tol}"
+        require(predicted <= allowed * (1 + 1e-12), f"its predicted error is {predicted:.3g}, above {limit}.")
         ratio = spent / lowest
         require(ratio < 1 + 1e-9, f"it meets the tolerance, but costs {ratio:.3g} times as much as the cheapest.")
     passed("the tolerance is met", "nothing in the table is cheaper")

@@ -1,15 +1,55 @@
-"""Exercise 5, a line seen through a window."""
+"""Exercise 5, a line 1/(p + cos 2 pi y) seen through a window, and a medium of the plane with two amplitudes of its own."""
+
+from typing import Any
 
 import numpy as np
 
 from hmm_course.variants import Draw, Question, some
 
 
+def numbers(draw: Draw | None) -> dict[str, Any]:
+    """p, the line's mean resistance; s and c, the medium's amplitudes, such that a buffer still halves the error of a box."""
+    p = some(draw, 2.3, 3.6) if draw else 2
+    s, c = (some(draw, 0.9, 1.08), some(draw, 0.9, 1.08)) if draw else (1, 1)
+    return {
+        "p": p,
+        "s": s,
+        "c": c,
+        "star": f"1/{p}" if draw else r"\tfrac12",
+        "in_code": f"1 / {p}" if draw else "0.5",
+        "in_picture": f"1/{p}" if draw else "½",
+        "option": f", alpha={p}" if draw else "",
+        "times_s": f"{s} * " if draw else "",
+        "times_c": f"{c} * " if draw else "",
+        "contrast": "" if draw else "contrast 55, ",
+        "filtered": "at six periods about a hundredth of the error of the box"
+        if draw
+        else "error 0.1 % at six periods, where the box has 14.5 %",
+    }
+
+
+PLACES = (
+    "«contrast»tensor not diagonal",
+    "np.exp(«times_s»np.sin(2 * np.pi * y[0]) + «times_c»np.cos(2 * np.pi * y[1])",
+    r"Take $a=1/(«p»+\cos2\pi y)$ on a line, $A^*=«star»$",
+    r"\langle«p»+\cos2\pi y\rangle=«p»+\dfrac",
+    "for a = 1/(«p» + cos 2 pi y), averaged",
+    "1 / («p» + np.sinc(L + 2 * b))",
+    "1 / («p» + np.sinc(L))",
+    "slope = «p» + np.diff(",
+    " - «in_code») for f in fractions)",
+    "largest |A − «in_picture»|",
+    "exact.cosine_cell(L, q=q«option»)",
+    "$-4$; «filtered» |",
+)
+
+
 def question(draw: Draw) -> Question:
+    """The line with another mean and another amplitude."""
     p, q, length, buffer = some(draw, 2, 4), some(draw, 0.5, 1.5), some(draw, 1.2, 3.4), some(draw, 0.1, 0.6)
     flux, ratio = (1 / (p + q * np.sinc(width)) for width in (length + 2 * buffer, length))
     return Question(
-        f"Task 2 for the line of your class, $a = 1/({p} + {q}\\cos 2\\pi y)$, averaged over {length} periods with a buffer of "
+        f"Task 2 for another line, $a = 1/({p} + {q}\\cos 2\\pi y)$, averaged over {length} periods with a buffer of "
         f"{buffer} on either side. Give `mine`, the two answers (flux alone, ratio).",
         f"p_class, q_class, L_class, b_class = {p}, {q}, {length}, {buffer}",
         "# The mean of 1/a over a centred width L: p + q sinc(L). The flux alone sees the solved width, the ratio the inner.\n"
@@ -18,9 +58,9 @@ def question(draw: Draw) -> Question:
         1e-9,
         {
             "flux and ratio have changed places: which of them forgets the buffer?": [ratio, flux],
-            "this is the line of the exercise, 1/(2 + cos), not yours.": [
-                1 / (2 + np.sinc(length + 2 * buffer)),
-                1 / (2 + np.sinc(length)),
+            f"the amplitude {q} of the cosine is missing.": [
+                1 / (p + np.sinc(length + 2 * buffer)),
+                1 / (p + np.sinc(length)),
             ],
         },
     )
