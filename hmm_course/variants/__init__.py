@@ -75,21 +75,28 @@ def _filled(place: str, values: Mapping[str, Any]) -> str:
 def retell(texts: Sequence[str], exercise: str, seed: int) -> list[str]:
     """The published texts of an exercise with the numbers of a seed.
 
-    Where two places begin together the longer is meant. ValueError if a place occurs in none of the texts, or if two that read
-    alike in the published exercise would have to become different ones.
+    Where two places begin together the longer is meant. ValueError if a place occurs in none of the texts, or only inside others,
+    or if two that read alike in the published exercise would have to become different ones.
     """
     published, mine = numbers(exercise), numbers(exercise, seed)
     swaps: dict[str, str] = {}
     for place in _module(exercise).PLACES:
         old, new = _filled(place, published), _filled(place, mine)
-        if not any(old in text for text in texts):
-            raise ValueError(f"exercise {exercise} has no place that reads {old!r}")
         if swaps.setdefault(old, new) != new:
             raise ValueError(
                 f"exercise {exercise}: {old!r} would become {swaps[old]!r} and {new!r}; say more of the place"
             )
+    found = set()
+
+    def told(place: re.Match[str]) -> str:
+        found.add(place[0])
+        return swaps[place[0]]
+
     longest_first = "|".join(re.escape(old) for old in sorted(swaps, key=len, reverse=True))
-    return [re.sub(longest_first, lambda found: swaps[found[0]], text) for text in texts]
+    result = [re.sub(longest_first, told, text) for text in texts]
+    if missing := swaps.keys() - found:
+        raise ValueError(f"exercise {exercise} has no place that reads {min(missing)!r}, unless inside another place")
+    return result
 
 
 def question(exercise: str, seed: int) -> Question:
