@@ -98,6 +98,7 @@ def execute(notebook: Any, folder: Path, timeout: int = 300) -> None:
         timeout=timeout,
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # its warning that it talks without encryption is no news to a reader
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
