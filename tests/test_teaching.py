@@ -85,6 +85,28 @@ def test_minutes_add_up_and_every_chapter_is_there():
         assert one.number not in one.needs
 
 
+def test_every_section_has_an_objective_and_every_objective_a_section(tmp_path):
+    """In the course, and a chapter that is taken out of it leaves its objectives unread; what lacks the other is named."""
+    goals = teaching.objectives(COURSE)
+    assert teaching.objectives({number: one for number, one in COURSE.items() if number != "04"}) == goals
+    for number, one in COURSE.items():
+        for part in one.sections:
+            text = goals[number][part.title]
+            assert f" | {part.minutes} | {teaching.in_table(text)} | " in page("chapters.md"), "run `make teaching`"
+            assert 6 <= len(text.split()) <= 20 and text[0].islower() and not text.endswith("."), text
+    goals["00"]["The map"] = ""
+    del goals["02"]["Between two lengths"]
+    goals["06"]["Micro: a grid"] = goals["06"].pop("Micro: the grid inside")
+    written = tmp_path / "objectives.yml"
+    written.write_text(yaml.safe_dump(goals, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(ValueError) as refusal:
+        teaching.objectives(COURSE, written)
+    assert str(refusal.value) == (
+        "objectives.yml: no objective for 00 · The map; no objective for 02 · Between two lengths; "
+        "no section 06 · Micro: a grid; no objective for 06 · Micro: the grid inside"
+    )
+
+
 def test_questions_and_sliders_are_found():
     """As many questions as folded answers, but for those that open a cell and answer a list; all sliders."""
     for one in COURSE.values():
@@ -116,7 +138,8 @@ def test_a_chapter_is_read_as_it_says(tmp_path):
     assert [part.title for part in one.sections] == ["First", "Second | half"]
     assert one.sections[0].questions == ("Why?",) and one.sections[1].questions == ()
     assert chapter_map.arrows({"07": one}) == []
-    assert r"| Second \| half | " in teaching.chapter_text(one, {})
+    rows = teaching.chapter_text(one, {"First": "count |a|", "Second | half": "*halve* it"}, {})
+    assert r"| count \|a\| | " in rows and re.search(r"\| Second \\\| half \| \d+ \| \*halve\* it \| ", rows)
     nbformat.write(v4.new_notebook(cells=cells[1:]), tmp_path / "07_new.ipynb")
     with pytest.raises(ValueError, match=r"07_new.ipynb: the opening needs"):
         teaching.chapters(tmp_path)

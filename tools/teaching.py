@@ -3,9 +3,10 @@
     python tools/teaching.py             notebooks, exercises, checks -> chapters.md, syllabi.md, misconceptions.md in teaching/
     python tools/teaching.py FOLDER      the same into another folder
 
-``chapters.md`` comes from the front matter, headings, figures and questions of the chapters, ``chapters.svg``, which shows
-which chapter needs which, from their front matter (tools/chapter_map.py), ``syllabi.md`` from ``teaching/syllabi.yml`` with
-the minutes counted, ``misconceptions.md`` from the wrong answers of ``tests/checks_cases``: each is given to its check, and
+``chapters.md`` comes from the front matter, headings, figures and questions of the chapters, and from
+``teaching/objectives.yml``, which says what somebody can do after each section. ``chapters.svg``, which shows which chapter
+needs which, comes from their front matter (tools/chapter_map.py), ``syllabi.md`` from ``teaching/syllabi.yml`` with the
+minutes counted, ``misconceptions.md`` from the wrong answers of ``tests/checks_cases``: each is given to its check, and
 what the check says is written down. What no notebook can say is written by hand beside them.
 """
 
@@ -191,9 +192,10 @@ CHAPTERS = """\
 
 {made}
 
-Objectives, minutes, what to show and what to ask, as the chapters themselves say it. The minutes of a chapter are those
-that it states for a reader; they are shared out over its sections by their length, so take them as a proportion. In front
-of a class count half of them if you show and talk, all of them if the class computes along.
+Objectives, minutes, what to show and what to ask: the objectives of sections from [objectives.yml](objectives.yml), all else as
+the chapters themselves say it. The minutes of a chapter are those that it states for a reader; they are shared out over its
+sections by their length, so take them as a proportion. In front of a class count half of them if you show and talk, all of
+them if the class computes along.
 
 ## Which chapter needs which
 
@@ -205,14 +207,33 @@ another has no arrow of its own: follow the arrows backwards, and you have all t
 {chapters}"""
 
 
+def objectives(course: dict[str, Chapter], path: Path = TEACHING / "objectives.yml") -> dict[str, dict[str, str]]:
+    """Chapter -> section -> what somebody can do after it; ValueError names the sections and objectives that lack each other.
+
+    A chapter that is not there keeps its objectives, as it keeps its place in a syllabus.
+    """
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    titles = {(number, part.title) for number, one in course.items() for part in one.sections}
+    named = {(number, title) for number in course for title, goal in written.get(number, {}).items() if goal}
+    if wrong := sorted(titles ^ named):
+        told = [f"{'no objective for' if pair in titles else 'no section'} {' · '.join(pair)}" for pair in wrong]
+        raise ValueError(f"{path.name}: {'; '.join(told)}")
+    return written
+
+
+def in_table(text: str) -> str:
+    """Text that a cell of a table may hold."""
+    return text.replace("|", "\\|")
+
+
 def live(part: Section) -> str:
     """A cell of the table: figures, then sliders."""
-    shown = [*part.figures, *(f"**sliders** {words}" for words in part.sliders)]
-    return "<br>".join(text.replace("|", "\\|") for text in shown)
+    return "<br>".join([*part.figures, *(f"**sliders** {words}" for words in part.sliders)])
 
 
-def chapter_text(one: Chapter, tasks: dict[str, tuple[Path, dict[str, str]]]) -> str:
-    """One chapter of chapters.md."""
+def chapter_text(one: Chapter, goals: dict[str, str], tasks: dict[str, tuple[Path, dict[str, str]]]) -> str:
+    """One chapter of chapters.md; ``goals`` are the objectives of its sections."""
+    rows = [(part.title, str(part.minutes), goals[part.title], live(part)) for part in one.sections]
     lines = [
         f"## [{one.number} · {one.title}](../notebooks/{one.path.name})",
         "",
@@ -220,9 +241,9 @@ def chapter_text(one: Chapter, tasks: dict[str, tuple[Path, dict[str, str]]]) ->
         "",
         f"**It needs** {one.need} **Minutes:** {one.minutes}.",
         "",
-        "| section | minutes | to show live |",
-        "|---|--:|---|",
-        *(f"| {part.title.replace('|', chr(92) + '|')} | {part.minutes} | {live(part)} |" for part in one.sections),
+        "| section | minutes | after it they can | to show live |",
+        "|---|--:|---|---|",
+        *(f"| {' | '.join(map(in_table, row))} |" for row in rows),
         "",
     ]
     if asked := [question for part in one.sections for question in part.questions]:
@@ -237,10 +258,10 @@ def chapter_text(one: Chapter, tasks: dict[str, tuple[Path, dict[str, str]]]) ->
 def chapters_page() -> str:
     """chapters.md"""
     course, tasks = chapters(), practice()
-    body = "\n".join(chapter_text(one, tasks) for one in course.values())
-    return CHAPTERS.format(
-        made=MADE.format(source="../notebooks/*.ipynb"), arrows=chapter_map.in_words(course), chapters=body
-    )
+    goals = objectives(course)
+    body = "\n".join(chapter_text(one, goals[number], tasks) for number, one in course.items())
+    made = MADE.format(source="../notebooks/*.ipynb and objectives.yml")
+    return CHAPTERS.format(made=made, arrows=chapter_map.in_words(course), chapters=body)
 
 
 # ------------------------------------------------------------------ syllabi.md
