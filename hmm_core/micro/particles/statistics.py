@@ -16,9 +16,10 @@ series, 95 % intervals hold the truth in 94 to 96 % for autoregressions of 25 ta
 memory of 5 tau, in 95 % at 400 tau, 93 % at 100, 87 % at 25. No rule makes up for what a series is too short to show, and from
 within it tau looks shorter than it is: so an estimate from few replicas is called ``short`` below 400 tau, as it sees them.
 
-What remains: ten replicas and more, of a memory that holds a twenty-fifth of the variance for fifty times as long as the rest.
-The window does not see it, batches of 20 tau are too short, and more time does not help: 95 % at 100 tau, 92 % at 400, 86 % at
-1,600. There ``correlated`` errs with ``stderr``; look at means of whole replicas instead.
+Of ten replicas and more, batches are 20 tau long, and longer where 80 in all are enough (more than thirty say little more;
+Schmeiser 1982, doi:10.1287/opre.30.3.556), so that they grow with the series and come to see what the window of tau does not. Of
+that weak memory, 4,800 tau of 10, 16 or 40 replicas, 95 % intervals hold in 93 %; by batches of always 20 tau in 83 to 85 %,
+worse than at 400 tau.
 """
 
 import math
@@ -35,6 +36,7 @@ WINDOW = 5.0  # lags up to so many tau are summed: beyond, there is nothing but 
 LONG = 20.0  # length of a batch in tau, where the series is long enough
 LEAST = 4  # blocks without which nothing can be said
 FEWEST = 10  # batches of all replicas together, below which their scatter says little
+MOST = 80  # and above which they are shorter than they need be
 ENOUGH = 400.0  # length of a series in tau, from which on its intervals hold what they promise
 
 
@@ -87,8 +89,8 @@ def estimate(series: Array, step: float = 1.0, burn_in: float | None = None) -> 
     correlated = np.sqrt(kept.var(axis=(1, 2)) * tau / (replicas * blocks))
     slowest = float(tau.max())
     few = replicas < FEWEST
-    batches = math.ceil(FEWEST / replicas) if few else max(1, math.floor(blocks / (LONG * slowest)))
-    batches = min(batches, blocks)
+    long_ones = min(MOST // replicas, math.floor(blocks / (LONG * slowest)))
+    batches = min(blocks, math.ceil(FEWEST / replicas) if few else max(1, long_ones))
     variance = batched(kept, batches)
     if few:
         variance = np.maximum(variance, 2 * variance - batched(kept, min(3 * batches, blocks)))
