@@ -8,6 +8,7 @@ Everything that does not depend on the coefficient (mesh, basis, sparsity, order
 from collections.abc import Callable, Iterator
 from itertools import product
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -395,6 +396,64 @@ def ngsolve_graded(x: Array, order: int = 4, cells: int = 4) -> Array:
             stored[:, j] = [ng.InnerProduct(other.vec, w) for other in loads]
         tensors[..., k] = np.eye(2) * ng.Integrate(a * ng.dx, mesh) - (stored + stored.T) / 2
     return tensors
+
+
+def ngsolve_ball(contrast: float, dim: int = 2, order: int = 8, h: float = 0.06, share: float = 0.3) -> Array:
+    """C1111, C1122 and C1212 of ``problems.ElasticBall`` by elements bent to the surface: a reference, not a contender.
+
+    One of the 2^dim equal parts of the cell, the ball at its corner. By symmetry, stretched along 1 no side moves along its
+    normal but that at the end; sheared in 12 a side moves along itself as the mean strain says, and does not along 3.
+    """
+    import netgen.occ as occ
+    import ngsolve as ng
+
+    if dim == 2:
+        cell, ball = occ.Rectangle(0.5, 0.5).Face(), occ.Circle((0, 0), (share / np.pi) ** 0.5).Face()
+    else:
+        cell = occ.Box((0, 0, 0), (0.5, 0.5, 0.5))
+        ball = occ.Sphere((0, 0, 0), (share * 3 / 4 / np.pi) ** (1 / 3))
+    hard, soft = cell * ball, cell - ball
+    for part, name in ((hard, "hard"), (soft, "soft")):
+        (part.faces if dim == 2 else part.solids).name = name
+    shape = occ.Glue([hard, soft])
+    for side in shape.edges if dim == 2 else shape.faces:
+        for i, axis in enumerate("xyz"[:dim]):
+            low, high = (getattr(corner, axis) for corner in side.bounding_box)
+            if high - low < 1e-5:
+                side.name = f"across{i}"
+    mesh = ng.Mesh(occ.OCCGeometry(shape, dim=dim).GenerateMesh(maxh=h))
+    mesh.Curve(order + 1)
+    E, nu = mesh.MaterialCF({"hard": contrast, "soft": 1.0}), 0.3
+    shear, lame = E / 2 / (1 + nu), E * nu / (1 + nu) / (1 - 2 * nu)
+
+    def stress(strain: Any) -> Any:
+        return 2 * shear * strain + lame * ng.Trace(strain) * ng.Id(dim)
+
+    def strain(u: Any) -> Any:
+        slopes = ng.CF(tuple(ng.grad(u[i])[j] for i in range(dim) for j in range(dim)), dims=(dim, dim))
+        return (slopes + slopes.trans) / 2
+
+    def mean_stress(G: Array, held: list[str]) -> Array:
+        """Under the mean strain G, component i of u being that of G x on the sides ``held[i]``."""
+        space = ng.FESpace([ng.H1(mesh, order=order, dirichlet=sides) for sides in held])
+        u, v = space.TnT()
+        a = ng.BilinearForm(space, symmetric=True)
+        a += ng.InnerProduct(stress(strain(u)), strain(v)) * ng.dx
+        a.Assemble()
+        w = ng.GridFunction(space)
+        for part, row, sides in zip(w.components, G, held, strict=True):
+            part.Set(
+                sum(g * x for g, x in zip(row, (ng.x, ng.y, ng.z), strict=False)), definedon=mesh.Boundaries(sides)
+            )
+        w.vec.data -= a.mat.Inverse(space.FreeDofs(), inverse="sparsecholesky") * (a.mat * w.vec)
+        told = ng.Integrate(stress(strain(w.components)), mesh, order=2 * order + 4)
+        return 2**dim * np.reshape(told, (dim, dim))
+
+    one, across = np.eye(dim), [f"across{i}" for i in range(dim)]
+    stretched = mean_stress(np.outer(one[0], one[0]), across)
+    held = [across[1], across[0], *["|".join(across)] * (dim - 2)]
+    sheared = mean_stress((np.outer(one[0], one[1]) + np.outer(one[1], one[0])) / 2, held)
+    return np.array([stretched[0, 0], stretched[1, 1], sheared[0, 1]])
 
 
 # -- the resolved problem ------------------------------------------------------------------------------------------------

@@ -188,8 +188,8 @@ def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> s
     text = (
         "Every contender in a process of its own, one numerical thread, run in turn (A B C A B C …), medians; imports are "
         "not counted. *hmm_core*: the fastest of its variants whose error is no larger than that of the other side. "
-        "*Errors* (hmm_core / instead): against a converged reference; for rough cells, of the solver alone. Losses are "
-        f"shown as they are. Measured ({facts['clock']}) on {facts['cores']} cores; {software}. `make bench` measures "
+        "*Errors* (hmm_core / instead): against a converged reference; for rough cells and pictures, of the solver alone. "
+        f"Losses are shown as they are. Measured ({facts['clock']}) on {facts['cores']} cores; {software}. `make bench` measures "
         "again; [benchmarks/](benchmarks/) says what exactly is run."
     )
     text = textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)

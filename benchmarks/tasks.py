@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import particles, problems
-from benchmarks.problems import BALL, SQUARE, ElasticBall, Pixels, ball, graded, largest, smooth, square
+from benchmarks.problems import BALL, SQUARE, ElasticBall, Pixels, ball, elastic_ball, graded, largest, smooth, square
 
 Array = np.ndarray
 
@@ -460,6 +460,7 @@ def elastic_cell(dim: int, n: int, contrast: float) -> Task:
             ),
         }
         | elastic_muspectre(dim, n, contrast, {2: "Q1", 3: "tetrahedra"}[dim], own=dim == 3),
+        error=_against(lambda: elastic_ball(dim, contrast)),
         solver_error=_against(lambda: _strains(_converged(medium, None, dim=dim, n=n))),
         note="PyAMG: smoothed aggregation on blocks of the size of the space, told the rigid motions. "
         "muSpectre: "
@@ -478,6 +479,7 @@ def elastic_fourier(dim: int, n: int, contrast: float) -> Task:
         f"One elastic {dim}D cell, {shape} of contrast {contrast}, Fourier n={n}",
         {"hmm_core Fourier": Contender(partial(_elastic, medium, **cell), ours=True)}
         | elastic_muspectre(dim, n, contrast, "Fourier"),
+        error=_against(lambda: elastic_ball(dim, contrast)),
         solver_error=_against(lambda: _strains(_converged(medium, None, **cell))),
         note="muSpectre: the same discrete problem, CG on strains; it wants odd n.",
     )

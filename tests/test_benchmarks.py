@@ -57,6 +57,30 @@ def test_a_discretisation_of_its_own_has_a_tensor_of_its_own():
     assert tetrahedra.solver_error(tensor) < 1e-6 < 0.1 < task.solver_error(tensor) < 0.4
 
 
+@pytest.mark.parametrize(("task", "contender"), cases("elastic"))
+def test_elastic_cells_are_as_far_from_the_truth_as_ours(task, contender):
+    """The grid makes the error, 1 to 2 % in the plane, and the same one where the discrete problem is the same."""
+    ours = task.error(answer(next(iter(task.contenders.values()))))
+    assert 5e-3 < ours < (0.03 if "2D" in task.title else 0.5)
+    if contender.solver_error is None:
+        assert task.error(answer(contender)) == pytest.approx(ours, rel=1e-4)
+    else:
+        assert 5e-3 < task.error(answer(contender)) < 0.1
+
+
+def test_elastic_references():
+    """Against the square array of fibres as known to eight digits, and as committed."""
+    pytest.importorskip("ngsolve")
+    from benchmarks.peers import ngsolve_ball
+
+    known = {0.2: (1.7708174, 0.7158781, 0.4926840), 0.4: (2.4737489, 0.8813315, 0.6363495)}
+    for share, values in known.items():
+        np.testing.assert_allclose(ngsolve_ball(10, share=share), values, rtol=1e-7)
+    for (dim, contrast), values in problems.ELASTIC_BALL.items():
+        options, rtol = ({}, 1e-10) if dim == 2 else ({"order": 4, "h": 0.2}, 1e-4)
+        np.testing.assert_allclose(ngsolve_ball(contrast, dim, **options), values, rtol=rtol)
+
+
 @pytest.mark.parametrize(("task", "contender"), cases("hmm", "executors"))
 def test_whole_hmm_solves_the_same_problem(task, contender):
     assert task.error(answer(contender)) < 1e-4

@@ -247,6 +247,22 @@ def test_picard_finds_the_same_solution_by_more_turns():
     assert len(picard.history) > len(newton.history)
 
 
+def test_picard_takes_whole_steps_through_a_coefficient_that_oscillates_with_u():
+    """k(y, u), uniform where u = 0: a whole step makes the residual four times as large, and leads ten times nearer."""
+
+    def k(x, u):
+        y = 2 * np.pi * x / (1 / 16)
+        beta = 1.5 * np.tanh(2 * u)
+        return (2 + beta * np.sin(y[0] + y[1])) * (2 + beta * np.sin(y[0] - y[1]))
+
+    line = np.linspace(0, 1, 65)
+    basis = macro_basis(MeshQuad.init_tensor(line, line), ElementQuad1())
+    newton, picard = (solve_elliptic(basis, ExactClosure(k), 40.0, method=method) for method in ("newton", "picard"))
+    np.testing.assert_allclose(picard.u, newton.u, atol=1e-8)
+    residuals = [turn.residual for turn in picard.history]
+    assert residuals[2] < 0.05 * residuals[1] and all(b < 0.1 * a for a, b in pairwise(residuals[1:]))
+
+
 # -- boundary data -------------------------------------------------------------------------------------------------------
 
 

@@ -256,6 +256,25 @@ def test_one_series_with_a_weak_long_memory():
     assert abs(share - 0.95) < FAR * math.sqrt(0.95 * 0.05 / 600)
 
 
+def test_batches_of_many_replicas_grow_with_the_series():
+    """The same memory, 4,800 tau of sixteen replicas: batches that stay 20 tau long, as the window sees them, hold in 84 %."""
+    shape = (400, 1, 16, 1620)
+    series = ar1(0.2, shape, 6) * math.sqrt(0.96) + ar1(0.98, shape, 7) * math.sqrt(0.04)
+    assert estimate(series[0], burn_in=0.0).batches == 80
+    assert coverage(series, burn_in=0.0) > 0.9
+
+
+@pytest.mark.parametrize(("tau", "called"), [(25, 0.97), (100, 0.8), (2000, 0.0)])
+def test_a_series_too_short_for_its_error_bar_says_so(tau, called):
+    """The weak long memory again, tau = 5.4: of 25 tau intervals of 95 % hold in 84 %, of 100 tau in 87 %."""
+    blocks = round(5.4 * tau)
+    series = ar1(0.2, (300, 1, 1, blocks), 6) * math.sqrt(0.96) + ar1(0.98, (300, 1, 1, blocks), 7) * math.sqrt(0.04)
+    short = np.mean([estimate(one_run, burn_in=0.0).short for one_run in series])
+    assert short >= called if called else short == 0
+    assert not estimate(series[:, 0].swapaxes(0, 1)[:, :16], burn_in=0.0).short  # many replicas tell by their scatter
+    assert tau != 25 or coverage(series, burn_in=0.0) < 0.9
+
+
 def test_the_error_falls_as_the_root_of_time():
     times = 2 ** np.arange(8, 13)
     means = [ar1(0.7, (400, 1, T), 2)[:, 0].mean(axis=1) for T in times]

@@ -152,6 +152,19 @@ def test_answers_do_not_depend_on_the_order_of_questions(order, first, noisy):
             np.testing.assert_array_equal(together, value[..., order])
 
 
+@pytest.mark.parametrize("independent", [False, True])
+def test_errors_of_trajectories_do_not_depend_on_who_asks_first(independent):
+    """Their random numbers belong to the place x, where the table asks: that must not be the place of the first question."""
+    rings = hmm.TrajectoryClosure(hmm.particles.Exclusion(sites=10), 3, budget=20.0, replicas=2)
+    x, u, grad = states(6)
+    told = []
+    for order in (np.arange(6), np.arange(6)[::-1]):
+        table = TableClosure(rings, u=(0, 1), tol=1.0, independent=independent)
+        answers = [table(x[:, k : k + 1], u[k : k + 1], grad[:, k : k + 1]) for k in order]
+        told.append(np.concatenate([a.flux for a in answers], axis=-1)[:, np.argsort(order)])
+    np.testing.assert_array_equal(*told)
+
+
 def test_nothing_is_asked_twice_and_only_where_it_is_needed():
     closure = Counting(jam)
     table = TableClosure(closure, u=(0, 1), tol=1e-6)
@@ -357,7 +370,7 @@ def test_every_node_has_random_numbers_of_its_own():
     errors = []
     for seed in range(300):
         closure = Rings(seed, place_alone=True)
-        table = TableClosure(closure, u=(0, 1), tol=1.0, cells=4, independent=True)
+        table = TableClosure(closure, u=(0, 1), tol=1.0, cells=4, independent=True, x=[0.3])
         errors.append(table(x, u, grad).flux[0] - u * (1 - u))
         np.testing.assert_allclose(closure.seen, 0.3, rtol=1e-10)
         assert len(set(closure.seen)) == table.size == len(closure.seen)
@@ -437,8 +450,12 @@ def test_a_law_that_depends_on_more_than_is_tabulated_is_refused():
     np.testing.assert_allclose(TableClosure(lambda x, u, grad: x * u, u=(0, 1), x=[2.0])(x, u, grad).flux[0], 2 * u)
     with pytest.raises(ValueError, match="depends on grad"):
         TableClosure(hmm.ExactClosure(2.0), u=(0, 1))(x, u, grad)
-    with pytest.raises(ValueError, match="depends on u"):
+    with pytest.raises(ValueError, match="depends on x or u"):
         TableClosure(hmm.ExactClosure(lambda x, u: 1 + u**2), grad=(-1, 1))(x, u + 1, grad)
+    with pytest.raises(ValueError, match="depends on x"):  # a single question, too
+        TableClosure(lambda x, u, grad: x * u, u=(0, 1))(x[:, :1], u[:1], grad[:, :1])
+    with pytest.raises(ValueError, match="depends on x or grad"):
+        TableClosure(lambda x, u, grad: (u + grad, 1.0, 0.0), u=(0, 1))(x, u, 0 * grad + 3)
 
 
 def test_a_full_table_says_so_and_keeps_what_it_has():

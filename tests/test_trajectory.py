@@ -267,6 +267,16 @@ def test_a_target_that_is_missed_is_said_and_by_how_much(executor):
     assert answer.info["iterations"] == 6 * 50 * 16
 
 
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor])
+def test_runs_too_short_for_their_error_bars_are_counted(executor):
+    x, u, grad = line(6)
+    for budget, replicas, short in ((50.0, 2, 6), (50.0, 16, 0), (3000.0, 2, 0)):
+        closure = TrajectoryClosure(ZeroRange(sites=10), rng(), budget=budget, replicas=replicas)
+        pool = executor and hmm.macro.workers.Pool(executor(2), closure)
+        answer = hmm.macro.dialogue.micro_solve(closure, hmm.macro.dialogue.State(x, u, grad), pool=pool)
+        assert answer.info["short"] == short
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------------
 
 

@@ -30,8 +30,9 @@ class Answer:
     memory   arrays whose last axis is the point axis; given back with the next question about the same points
     info     {"micro_solves": int, "iterations": int}; from closures that adapt their effort also "reused", the points answered
              without a micro problem, and "tol", the relative accuracy of this answer; from those with a target also "missed", the
-             points where it was not reached, and "worst", the largest standard error in units of it; "repeats", whether the same
-             question gets the same errors, and "slope_stderr", standard errors of d_du and d_dgrad as a pair (points in a row)
+             points where it was not reached, and "worst", the largest standard error in units of it; from trajectories "short",
+             the points whose runs were too short to be sure of their standard error; "repeats", whether the same question gets
+             the same errors, and "slope_stderr", standard errors of d_du and d_dgrad as a pair (points in a row)
     """
 
     flux: Array

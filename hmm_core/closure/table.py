@@ -55,7 +55,7 @@ class TableClosure:
     tol : largest error of interpolation, in the units of the flux: a number, or an array like one flux.
     cells : boxes of the coarsest level along every axis; they are always halved.
     max_size : nodes that the table may hold.
-    x : the place whose law is tabulated, for a closure that depends on x. None: it must not.
+    x : the place whose law is tabulated, for a closure that depends on x. None: it must not, and is asked at x = 0.
     executor : anything with ``submit`` as in concurrent.futures, by which missing nodes are asked, in slices. Give it here and
         not to the macro solver: workers that each had a table would ask everything once more.
     slopes : whether interpolation uses the closure's tangent. Without it more nodes are needed; of a noisy closure the tangent
@@ -189,8 +189,9 @@ class TableClosure:
                     )
         z = np.clip(np.concatenate([part for _, part, _ in states]).T, lattice.low, lattice.high)
         work = [0, 0]
-        first = x[:, 0], u[..., 0], np.zeros(grad.shape[:-1])
-        leaf = lattice.find(self._store, z, lambda level, index: self._fill(level, index, first, work))
+        # What is not tabulated is zero: a noisy closure's errors depend on it, and must not on who asks first.
+        rest = tuple(np.zeros(part.shape[:-1]) for part in (x, u, grad))
+        leaf = lattice.find(self._store, z, lambda level, index: self._fill(level, index, rest, work))
         if not self._store.checked:
             self._refuse_other_dependence(x, u, grad, work)
         return leaf, z, work
@@ -291,15 +292,11 @@ class TableClosure:
         return [job.result() for job in jobs]
 
     def _refuse_other_dependence(self, x: Array, u: Array, grad: Array, work: list[int]) -> None:
-        """Once, as soon as a question allows: the first node again, with all that is not tabulated as different as it gets."""
-        rest = [
-            part.reshape(-1, x.shape[1])
-            for part, known in ((x, self.x), (u, self.u), (grad, self.grad))
-            if known is None
-        ]
-        gap = sum((np.abs(part - part[:, :1]).sum(axis=0) for part in rest), np.zeros(x.shape[1]))
+        """Once, as soon as a question allows: the first node again, and what is not tabulated as far from zero as it gets."""
+        parts = [part for part, known in ((x, self.x), (u, self.u), (grad, self.grad)) if known is None]
+        gap = sum((np.abs(part.reshape(-1, x.shape[1])).sum(axis=0) for part in parts), np.zeros(x.shape[1]))
         k = int(gap.argmax())
-        if not gap[k] and rest:
+        if not gap[k] and parts:
             return
         lattice, known = self.lattice, self._store.as_arrays()
         z = lattice.place(lattice.index(known["names"][:1], lattice.depth + 1))

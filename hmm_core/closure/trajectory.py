@@ -24,7 +24,8 @@ class TrajectoryClosure:
 
     Every point has ``replicas`` independent copies of the model. They run until the standard error of the flux is at most
     ``target``, or to the end of the ``budget``. ``answer.stderr`` says how well the flux is known, ``answer.info["missed"]`` at
-    how many points that is worse than the target, ``answer.info["worst"]`` how many times worse at the worst of them. The
+    how many points that is worse than the target, ``answer.info["worst"]`` how many times worse at the worst of them, and
+    ``answer.info["short"]`` at how many the runs of few replicas were too short to be sure of it (``particles.Estimate``). The
     tangent is told by central differences between copies that see the same random numbers.
 
     Parameters
@@ -89,7 +90,7 @@ class TrajectoryClosure:
         ratio = stderr.max(axis=0) / self.target if self.target else np.zeros(len(u))
         info = {"micro_solves": len(u), "iterations": told.blocks}
         info |= {"missed": int((ratio > 1).sum()), "worst": float(ratio.max()), "repeats": self.keep == "nothing"}
-        info["slope_stderr"] = blurs
+        info |= {"short": sum(e.short for e in told.flux), "slope_stderr": blurs}
         parts = shaped((-flux, d_du, d_dgrad), shape)
         keep = told.memory if self.keep == "state" else None
         return Answer(*parts, stderr.reshape(self.dim, *shape), keep, info)

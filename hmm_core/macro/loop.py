@@ -112,7 +112,7 @@ class Stride:
     begin: Turn
     step: Array
     slope: float  # step . residual at the beginning
-    by_energy: bool = False  # whether step . residual is the slope of an energy, which counts too
+    along: bool = False  # whether balance along the step is enough
     share: float = 1.0
     refusal: str = ""  # what the closure said on the way
 
@@ -127,12 +127,14 @@ class Stride:
     def is_good(self, turn: Turn, free: Array) -> bool:
         """Whether it has led to a smaller residual, as far as noise lets one see; at last it is taken as it is.
 
-        A solid that turns is stretched by the first step, and its residual grows although its energy falls: there it is enough
-        that step . residual, the energy's slope along the step, has come down to half.
+        Sometimes the residual grows while the step leads nearer: a solid that turns is stretched at first; Picard's step through
+        a coefficient that oscillates with U leaves forces of all signs, large in this norm and moving little. There it is enough
+        that the force along the step, step . residual, has come down to half (Matthies and Strang 1979,
+        doi:10.1002/nme.1620141104).
         """
         smaller = turn.norm < self.begin.norm + DROWNED * turn.noise or self.share <= SHORTEST_STEP
         return smaller or (
-            self.by_energy and self.slope < 0 and abs(self.step[free] @ turn.residual[free]) <= -0.5 * self.slope
+            self.along and self.slope < 0 and abs(self.step[free] @ turn.residual[free]) <= -0.5 * self.slope
         )
 
     def shortened(self, turn: Turn, free: Array) -> "Stride":
@@ -197,7 +199,8 @@ def converse(
                 continue
             if stride is None or stride.is_good(turn, free):
                 step = update(turn.tangent, turn.residual, free)
-                stride = Stride(turn, step, float(step[free] @ turn.residual[free]), _has_energy(equations, turn))
+                along = method == "picard" or _has_energy(equations, turn)
+                stride = Stride(turn, step, float(step[free] @ turn.residual[free]), along)
             else:
                 stride = stride.shortened(turn, free)
             answer = None

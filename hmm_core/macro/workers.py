@@ -177,7 +177,7 @@ def joined(answers: list[Answer], order: Array | None) -> Answer:
     if all(a.memory is not None for a in answers):
         memory = {name: join([a.memory[name] for a in answers]) for name in answers[0].memory}
     info = {name: sum(a.info.get(name, 0) for a in answers) for name in ("micro_solves", "iterations", "reused")}
-    for name, total in (("missed", sum), ("repeats", min), ("tol", max), ("worst", max)):
+    for name, total in (("missed", sum), ("short", sum), ("repeats", min), ("tol", max), ("worst", max)):
         if any(name in a.info for a in answers):
             info[name] = total(a.info.get(name, 0) for a in answers)
     return Answer(*parts, stderr, memory, info)

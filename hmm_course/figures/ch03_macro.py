@@ -56,7 +56,7 @@ def pair(length: float = 0.02) -> hmm.particles.ZeroRange:
 def asked(replicas: int = 8, budget: float = 100.0, seed: int = 1) -> hmm.TableClosure:
     """A table of what trajectories answer, over all states of the crowd."""
     watched = hmm.TrajectoryClosure(pair(), np.random.default_rng(seed), budget=budget, replicas=replicas)
-    return hmm.TableClosure(watched, u=(0.45, 3.05), grad=(-32.0, 32.0), tol=1.0)
+    return hmm.TableClosure(watched, u=(0.45, 3.05), grad=(-32.0, 32.0), tol=1.0, x=[0.01])
 
 
 def tries(table: hmm.TableClosure) -> int:
