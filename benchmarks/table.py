@@ -192,8 +192,20 @@ def as_markdown(result: list[Row], facts: dict[str, Any], lines: list[str]) -> s
         f"Losses are shown as they are. Measured ({facts['clock']}) on {facts['cores']} cores; {software}. `make bench` measures "
         "again; [benchmarks/](benchmarks/) says what exactly is run."
     )
+    aims = [row for row in result if row.aim and row.ratio is not None]
+    missed = [row for row in aims if row.verdict == "missed"]
+    slower = [row for row in result if row.ratio is not None and row.ratio < 1]
+    text += f" Of {len(aims)} ratios with an aim {len(aims) - len(missed)} meet it."
     text = textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([text, "", *table, "", *(f"- {line}" for line in (*rest, *lines))])
+    lists = [("The aim is missed", missed), ("hmm_core is slower", slower)]
+    losses = [
+        f"- {what}: " + "; ".join(f"{row.title}, beside {row.contender} ({row.ratio:.3g}×)" for row in where) + "."
+        for what, where in lists
+        if where
+    ]
+    more = ["<details><summary>More measurements, without a peer</summary>", ""]
+    more += [*(f"- {line}" for line in (*rest, *lines)), "", "</details>"]
+    return "\n".join([text, "", *losses, "", *table, "", *more])
 
 
 def _shown(error: float | None) -> str:
