@@ -77,6 +77,7 @@ bench: $(READY)
 
 reproduce: $(READY)
 	$(BIN)/python tools/reproduce.py
+	$(BIN)/python tools/coverage.py --check 2> /dev/null
 
 figures: $(READY)
 	$(BIN)/python tools/figures.py

@@ -2,9 +2,11 @@
 
 python tools/coverage.py writes tests/reference/coverage.csv: per model the share of the runs whose interval holds the exact mean,
 and the bias of the mean in standard errors of one run. "none": the start has the stationary mean, and nothing is cut off;
-"chosen": the burn-in is chosen from the series itself. Minutes.
+"chosen": the burn-in is chosen from the series itself. A minute. With --check, as in ``make reproduce``, nothing is written, and
+the exit status is 1 if the table is not what is committed.
 """
 
+import argparse
 import csv
 import io
 import sys
@@ -69,9 +71,11 @@ def row(name: str, exact: float, told: list[Estimate], burn_in: str) -> list:
     return [name, len(told), burn_in, f"{covered:.3f}", f"{(means.mean() - exact) / means.std(ddof=1):.3f}"]
 
 
-def main() -> None:
-    """Measure, and write the table."""
-    rows = []
+def main() -> int:
+    """Measure, and write the table or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with what is committed")
+    options, rows = parser.parse_args(), []
     for name, exact, series, settled in studies():
         if settled:
             rows.append(row(name, exact, [estimate(s, burn_in=0.0) for s in series], "none"))
@@ -80,9 +84,14 @@ def main() -> None:
         print(*rows[-1], file=sys.stderr)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([["model", "runs", "burn_in", "covered", "bias_in_stderr"], *rows])
+    if options.check:
+        same = text.getvalue() == RESULTS.read_text(encoding="utf-8")
+        print(f"coverage of 95 % intervals: {'as committed' if same else f'not as in {RESULTS.relative_to(ROOT)}'}")
+        return int(not same)
     with whole(RESULTS) as path:
         path.write_text(text.getvalue(), encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
