@@ -77,7 +77,7 @@ bench: $(READY)
 
 reproduce: $(READY)
 	$(BIN)/python tools/reproduce.py
-	$(BIN)/python tools/coverage.py --check 2> /dev/null
+	$(BIN)/python tools/coverage.py --check
 
 figures: $(READY)
 	$(BIN)/python tools/figures.py
