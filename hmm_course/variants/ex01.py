@@ -9,10 +9,14 @@ from hmm_course.variants import Draw, Question, some
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
     """alpha, the rod's mean resistance; and how a text says what follows from it."""
-    alpha = some(draw, 1.3, 4) if draw else 2
+    alpha = round(some(draw, 1.3, 1.9) + int(draw.integers(2)), 2) if draw else 2  # not near 2
     return {
         "alpha": alpha,
         "effective": 1 / alpha,
+        "exactly": f"1 / {alpha}" if draw else "0.5",
+        "named": f"1/({alpha}+cos)" if draw else "1/(2 + cos)",
+        "ceiling": 1.1 / (alpha - 1),
+        "least": f"{alpha + 1:g}",
         "arithmetic": 1 / np.sqrt(alpha**2 - 1),
         "top": alpha / 8,
         "twice": 2 * alpha,
@@ -29,8 +33,10 @@ PLACES = (
     r"a(y) = \frac{1}{«alpha» + \cos 2\pi y}",
     "return 1 / («alpha» + np.cos(2 * np.pi * y))",
     "exact.cosine_solution(rod, 1 / periods«option»)",
-    "assert abs(A - «effective:.15g») < 1e-12",
+    "ylim=(0, «ceiling:.2g»)",
+    "assert abs(A - «exactly») < 1e-12",
     "The top at «top:.4g» is where",
+    "where a = 1/«least» is smallest",
     r"$a = 1/(«alpha» + \cos 2\pi y)$ with $A^* = 1/«alpha»$",
     r"w' = «as_fraction»\cos 2\pi y$. The integral",
     r"amplitude $1/(«twice:g»\pi)$",
@@ -44,8 +50,8 @@ PLACES = (
     "exact.cosine_solution(near, e«option»)",
     "left.plot(near, «times_half»near * (1 - near)",
     "up to «steepest» times $U'$",
-    '"1/(«alpha» + cos)": a',
-    "[«effective:.15g», np.sqrt(3)",
+    '"«named»": a',
+    "[«exactly», np.sqrt(3)",
     r"$a(x, y) = (1 + x)/(«alpha» + \cos 2\pi y)$",
     "closed form {«times_half»exact.graded_solution(0.5):.6f}",
     "solution.at([0.5]) - «graded:.12f»",

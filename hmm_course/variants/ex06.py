@@ -19,10 +19,10 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "agreement": ("0.1", "0.15"),
         "title": ("Eleven per cent wrong", "Wrong, but why?"),
         "wrong": ("11 % wrong", "wrong by the first number of the picture"),
-        "gone": ("at best a quarter of the error gone", "most of the error stays"),
+        "gone": ("at best a quarter of the error gone", "most of the error stays, or all of it"),
         "dials": (
             "11.0 %; four times the work on one dial left 8.4, 10.9, 10.6 %",
-            "four times the work on one dial left most of it",
+            "four times the work on one dial left most of it, or all",
         ),
         "terms": ("5.7, 3.3, 7.0, 0.9 %, as `decompose_error` says", "the numbers of `decompose_error`"),
         "laws": (
@@ -109,8 +109,8 @@ def question(draw: Draw) -> Question:
 
     return Question(
         f"In your class's problem the constants are `class_constants`, the period is {eps}, and you can pay for a cost of "
-        f"{budget}. Give `mine`, the (N, R, n) of least predicted error, out of the values of task 5.",
-        f"class_constants, class_eps, class_budget = {C}, {eps}, {budget}",
+        f"{budget:,}. Give `mine`, the (N, R, n) of least predicted error, out of the values of task 5.",
+        f"class_constants, class_eps, class_budget = {C}, {eps}, {budget:_}",
         "# Error and cost have changed places: one is bounded, the other is made small.\n"
         'N, R, n = (mesh.ravel() for mesh in np.meshgrid(NS, RS, NNS, indexing="ij"))\n'
         "parts = (1 / N**2, (R * class_eps) ** 2, 1 / R, 1 / n**2)  # in the order of the keys\n"
