@@ -63,6 +63,8 @@ def question(draw: Draw) -> Question:
     """Two harmonics, so that the corrector is not the one of the exercise."""
     p, q, r = some(draw, 2, 4), some(draw, 0.4, 0.9), some(draw, 0.4, 0.9)
     steep = np.hypot(q, r) / p
+    mean = 1 / np.sqrt(p**2 - q**2 - r**2)  # of the conductivity
+    naive = [mean, mean * p * (1 + steep)]
     return Question(
         "The rod of your class is `rod_of_class`. Give `mine`, two numbers: its effective conductivity, and the largest slope of "
         "the fine field, $\\max_y (1 + w'(y))$ for a macro slope of 1, to six digits.",
@@ -72,5 +74,10 @@ def question(draw: Draw) -> Question:
         "mine = own, np.max(own / rod_of_class(np.linspace(0, 1, 20001)))",
         lambda: [1 / p, 1 + steep],
         1e-6,
-        {"the second number is w', without the slope 1 of the macro field.": [1 / p, steep]},
+        {
+            "the second number is w', without the slope 1 of the macro field.": [1 / p, steep],
+            "the second number is the smallest slope; it is largest where a is smallest.": [1 / p, 1 - steep],
+            "the first number is the arithmetic mean of the rod.": [mean, 1 + steep],
+            "both numbers come from the arithmetic mean, which is not the conductivity of the rod.": naive,
+        },
     )

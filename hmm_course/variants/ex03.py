@@ -165,4 +165,5 @@ def question(draw: Draw) -> Question:
         "mine = tensor(*faces(class_medium, 64))",
         right,
         1e-3,
+        {"this is the mean of the material itself, as if no corrector answered.": p * np.eye(2)},
     )

@@ -119,5 +119,5 @@ def question(draw: Draw) -> Question:
         "mine = N[best], R[best], n[best]",
         best,
         1e-9,
-        {"the cost counts 6 N^2 samples, not N^2.": best(1)},
+        {"the cost counts 6 N^2 samples, not N^2.": best(1), "the order: (N, R, n).": best()[::-1]},
     )
