@@ -13,6 +13,7 @@ what the check says is written down. What no notebook can say is written by hand
 import argparse
 import contextlib
 import importlib
+import inspect
 import io
 import itertools
 import re
@@ -320,7 +321,8 @@ MISCONCEPTIONS = """\
 
 The checks of the exercises know {count} mistakes by name, from what an answer computes or from a property that it lacks.
 Below, task by task, is what a learner hears; it is also what to say at the blackboard. What people believe before they
-compute anything is in [Before you teach it](before_you_teach.md).
+compute anything is in [Before you teach it](before_you_teach.md). Behind "class 9" stands what only an edition with numbers
+of its own can be told ([variants](grading.md#variants)); the numbers are those of that class.
 
 {exercises}"""
 
@@ -350,6 +352,12 @@ def said(case: Any) -> str:
     raise RuntimeError(f"{case.check.__name__} lets a known mistake pass: {case.says}")
 
 
+def asked_as(case: Any) -> str:
+    """The class that the check was asked for, if it was."""
+    seed = inspect.signature(case.check).bind(*case.arguments).arguments.get("seed")
+    return f"class {seed}: " if seed else ""
+
+
 def mistakes(module: str) -> dict[Any, list[Any]]:
     """Check -> the wrong answers that it recognises, in the order of the exercise."""
     sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
@@ -375,10 +383,13 @@ def known(path: Path, head: dict[str, str]) -> tuple[str, int]:
     lines, count = [f"## {exercises.number(path)} · [{head['title']}](../exercises/{path.name})", ""], 0
     for check, cases in mistakes(module_of(path)).items():
         purpose = one_line((check.__doc__ or "").strip().split("\n\n")[0])
-        replies = [reply for reply in dict.fromkeys(map(said, cases)) if not NAMELESS.search(reply)]
+        heard: dict[str, str] = {}
+        for case in cases:
+            heard.setdefault(said(case), asked_as(case))
+        replies = [of + plain(reply) for reply, of in heard.items() if not NAMELESS.search(reply)]
         count += len(replies)
         if replies:
-            lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {plain(one)}" for one in replies), ""]
+            lines += [f"**`{check.__name__}`**: {plain(purpose)}", "", *(f"- {one}" for one in replies), ""]
     return "\n".join(lines), count
 
 

@@ -172,6 +172,8 @@ def corrector(w: Profile, seed: int = 0) -> None:
             "w does nothing: the slope A*/a - 1 is not zero.": 0 * y,
         },
     )
+    if m != 2:
+        recognise(value, {f"your w belongs to a mean resistance of 2; that of this rod is {m}.": sine / (4 * np.pi)})
     next_period = at(y + 1, "the next period") - value
     require(
         abs(next_period) < 1e-9, f"w is not periodic: it changes by {next_period[0]:.3g} from one period to the next."
@@ -207,6 +209,15 @@ def reconstruction(u: Callable[[Array, float], Array], seed: int = 0) -> None:
             "this is the correction alone; it is added to U(x).": eps * w(x / eps) * slope,
         },
     )
+    if m != 2:
+        bare = eps * w(x / eps) * (1 - 2 * x)
+        recognise(
+            at(eps),
+            {
+                f"your U is x(1-x); that of this rod has the factor {m / 2:g} in front.": x * (1 - x) + bare,
+                f"U has its factor {m / 2:g}, but its slope U' does not.": macro + bare,
+            },
+        )
     require(abs(at(eps)[[0, -1]]) < 1e-9, "the reconstruction must vanish at both ends, as U and w(x/eps) do here.")
     distance = {e: np.sqrt(np.mean((at(e) - exact.cosine_solution(x, e, alpha=m)) ** 2)) for e in (1 / 8, 1 / 16)}
     if distance[1 / 16] > 0.3 * distance[1 / 8]:

@@ -108,6 +108,8 @@ def line(function: Callable[[float, float], tuple[float, float]], seed: int = 0)
     )
     for wrong in (1.0, 1 / p**2):
         recognise(ratio, {same_c: wrong})
+    if p != 2:
+        recognise(ratio, {f"your line has the mean resistance 2; that of this one is {p}.": 1 / 2})
     match(ratio, 1 / p, name)
     match(flux, 1 / p, "the flux alone of 3 periods with buffers of one, which makes 5 periods,")
     L, b = 2.3, 0.4

@@ -236,9 +236,12 @@ def experiments(
         case = f"delta = {delta}, offset = {offset}"
         return number(ask(modelling, delta, offset, name="modelling", case=case), "modelling(delta, offset)")
 
-    def smooth(delta: float, offset: float, k: int = 1, **options: Any) -> float:
-        eps = options.pop("eps", delta)
-        return _term(k, told["N_modelling"], CellProblem(n=4, bc="dirichlet", offset=offset, **options), eps, seed)
+    def smooth(delta: float, offset: float, k: int = 1, N: int = told["N_modelling"]) -> float:
+        return _term(k, N, CellProblem(n=4, bc="dirichlet", offset=offset), delta, seed)
+
+    def on_other_meshes(name: str, at: Callable[[int], float]) -> dict[str, float]:
+        """What is right but for N."""
+        return {f"this is {name} for N = {N}; look again which N is asked for.": at(N) for N in (2, 3, 4)}
 
     corner, centre = drift(0.2, 0.5), drift(0.2, 0.0)
     require(corner > 1e-9, "modelling vanishes: a frozen sample sees no drift, so eps must be a number here.")
@@ -253,7 +256,8 @@ def experiments(
     require(
         corner > 5 * centre, "with x in the corner the modelling term should be much larger than with x in the centre."
     )
-    match(corner, smooth(0.2, 0.5), "modelling(0.2, 0.5)", rtol=1e-3)
+    elsewhere = on_other_meshes("modelling", lambda N: smooth(0.2, 0.5, N=N))
+    match(corner, smooth(0.2, 0.5), "modelling(0.2, 0.5)", rtol=1e-3, mistakes=elsewhere)
     match(centre, smooth(0.2, 0.0), "modelling(0.2, 0.0)", rtol=1e-2)
     ratio = corner / drift(0.1, 0.5)
     require(
@@ -298,8 +302,8 @@ def experiments(
     def grid(n: int) -> float:
         return number(ask(micro, n, name="micro", case=f"n = {n}"), "micro(n)")
 
-    def period(n: int, k: int = 3, **options: Any) -> float:
-        return _term(k, told["N_micro"], CellProblem(n=n, **options), None, seed)
+    def period(n: int, k: int = 3, N: int = told["N_micro"], **options: Any) -> float:
+        return _term(k, N, CellProblem(n=n, **options), None, seed)
 
     four = grid(4)
     match(
@@ -311,7 +315,8 @@ def experiments(
             "micro is term 3; this is the resonance term.": period(4, k=2),
             "these samples are clamped; periodic cells are asked for.": period(4, bc="dirichlet"),
             "n did not arrive: this is its default, 32.": period(32),
-        },
+        }
+        | on_other_meshes("micro", lambda N: period(4, N=N)),
     )
     ratio = four / grid(8)
     require(3.3 < ratio < 5, f"half the micro step should leave about a quarter of micro, not 1/{ratio:.2g}.")

@@ -9,10 +9,14 @@ from hmm_course.variants import Draw, Question, some
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
     """alpha, the rod's mean resistance; and how a text says what follows from it."""
-    alpha = some(draw, 1.3, 4) if draw else 2
+    alpha = round(some(draw, 1.3, 1.9) + int(draw.integers(2)), 2) if draw else 2  # not near 2
     return {
         "alpha": alpha,
         "effective": 1 / alpha,
+        "exactly": f"1 / {alpha}" if draw else "0.5",
+        "named": f"1/({alpha}+cos)" if draw else "1/(2 + cos)",
+        "ceiling": 1.1 / (alpha - 1),
+        "least": f"{alpha + 1:g}",
         "arithmetic": 1 / np.sqrt(alpha**2 - 1),
         "top": alpha / 8,
         "twice": 2 * alpha,
@@ -29,8 +33,10 @@ PLACES = (
     r"a(y) = \frac{1}{«alpha» + \cos 2\pi y}",
     "return 1 / («alpha» + np.cos(2 * np.pi * y))",
     "exact.cosine_solution(rod, 1 / periods«option»)",
-    "assert abs(A - «effective:.15g») < 1e-12",
+    "ylim=(0, «ceiling:.2g»)",
+    "assert abs(A - «exactly») < 1e-12",
     "The top at «top:.4g» is where",
+    "where a = 1/«least» is smallest",
     r"$a = 1/(«alpha» + \cos 2\pi y)$ with $A^* = 1/«alpha»$",
     r"w' = «as_fraction»\cos 2\pi y$. The integral",
     r"amplitude $1/(«twice:g»\pi)$",
@@ -44,8 +50,8 @@ PLACES = (
     "exact.cosine_solution(near, e«option»)",
     "left.plot(near, «times_half»near * (1 - near)",
     "up to «steepest» times $U'$",
-    '"1/(«alpha» + cos)": a',
-    "[«effective:.15g», np.sqrt(3)",
+    '"«named»": a',
+    "[«exactly», np.sqrt(3)",
     r"$a(x, y) = (1 + x)/(«alpha» + \cos 2\pi y)$",
     "closed form {«times_half»exact.graded_solution(0.5):.6f}",
     "solution.at([0.5]) - «graded:.12f»",
@@ -57,6 +63,8 @@ def question(draw: Draw) -> Question:
     """Two harmonics, so that the corrector is not the one of the exercise."""
     p, q, r = some(draw, 2, 4), some(draw, 0.4, 0.9), some(draw, 0.4, 0.9)
     steep = np.hypot(q, r) / p
+    mean = 1 / np.sqrt(p**2 - q**2 - r**2)  # of the conductivity
+    naive = [mean, mean * p * (1 + steep)]
     return Question(
         "The rod of your class is `rod_of_class`. Give `mine`, two numbers: its effective conductivity, and the largest slope of "
         "the fine field, $\\max_y (1 + w'(y))$ for a macro slope of 1, to six digits.",
@@ -66,5 +74,10 @@ def question(draw: Draw) -> Question:
         "mine = own, np.max(own / rod_of_class(np.linspace(0, 1, 20001)))",
         lambda: [1 / p, 1 + steep],
         1e-6,
-        {"the second number is w', without the slope 1 of the macro field.": [1 / p, steep]},
+        {
+            "the second number is w', without the slope 1 of the macro field.": [1 / p, steep],
+            "the second number is the smallest slope; it is largest where a is smallest.": [1 / p, 1 - steep],
+            "the first number is the arithmetic mean of the rod.": [mean, 1 + steep],
+            "both numbers come from the arithmetic mean, which is not the conductivity of the rod.": naive,
+        },
     )

@@ -139,14 +139,18 @@ def question(draw: Draw) -> Question:
     cross = [some(draw, 0.2, 0.8), -some(draw, 0.2, 0.8)]
     K1, K2 = (np.array([[k[2 * i], cross[i]], [cross[i], k[2 * i + 1]]]) for i in (0, 1))
 
-    def right() -> Array:
-        mean = f * K1 + (1 - f) * K2  # the anisotropic laminate, entry by entry (Milton, chapter 9)
-        share = f * K1[1] / K1[1, 1] + (1 - f) * K2[1] / K2[1, 1]
-        across = 1 / (f / K1[1, 1] + (1 - f) / K2[1, 1])
-        squares = f * np.outer(K1[1], K1[1]) / K1[1, 1] + (1 - f) * np.outer(K2[1], K2[1]) / K2[1, 1]
-        return mean - squares + across * np.outer(share, share)
+    def across(n: int) -> Array:
+        """The anisotropic laminate with its layers across axis n, entry by entry (Milton, chapter 9)."""
+        mean = f * K1 + (1 - f) * K2
+        share = f * K1[n] / K1[n, n] + (1 - f) * K2[n] / K2[n, n]
+        harmonic = 1 / (f / K1[n, n] + (1 - f) / K2[n, n])
+        squares = f * np.outer(K1[n], K1[n]) / K1[n, n] + (1 - f) * np.outer(K2[n], K2[n]) / K2[n, n]
+        return mean - squares + harmonic * np.outer(share, share)
 
-    turned = right()[::-1, ::-1]
+    def turned(A: Array) -> Array:
+        return A[::-1, ::-1] * np.array([[1, -1], [-1, 1]])
+
+    plate, other = across(1), turned(across(0))
     return Question(
         "Your class laminates `K1` (fraction `f1`) and `K2`, across $y_2$. Then the plate is turned by a right angle, "
         "counterclockwise. Give `mine`, its tensor (2, 2) in the fixed axes.",
@@ -154,10 +158,11 @@ def question(draw: Draw) -> Question:
         "# A tensor turns with the plate: R A R^T.\n"
         "quarter = np.array([[0.0, -1.0], [1.0, 0.0]])\n"
         "mine = quarter @ layered(K1, K2, f1) @ quarter.T",
-        lambda: turned * np.array([[1, -1], [-1, 1]]),
+        lambda: turned(plate),
         1e-9,
         {
-            "this is the plate before it was turned.": right(),
-            "the off-diagonal entries change sign in a quarter turn.": turned,
+            "this is the plate before it was turned.": plate,
+            "the off-diagonal entries change sign in a quarter turn.": plate[::-1, ::-1],
+            "the layers of this plate lie across y1 before it is turned, and they should lie across y2.": other,
         },
     )

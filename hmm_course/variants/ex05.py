@@ -10,7 +10,9 @@ from hmm_course.variants import Draw, Question, some
 def numbers(draw: Draw | None) -> dict[str, Any]:
     """p, the line's mean resistance; s and c, the medium's amplitudes, such that a buffer still halves the error of a box."""
     p = some(draw, 2.3, 3.6) if draw else 2
-    s, c = (some(draw, 0.9, 1.08), some(draw, 0.9, 1.08)) if draw else (1, 1)
+    s = c = 1
+    if draw:  # below 1 or above
+        s, c = (round(some(draw, 0.91, 0.97) + int(draw.integers(2)) / 10, 2) for _ in range(2))
     return {
         "p": p,
         "s": s,
@@ -46,8 +48,9 @@ PLACES = (
 
 def question(draw: Draw) -> Question:
     """The line with another mean and another amplitude."""
-    p, q, length, buffer = some(draw, 2, 4), some(draw, 0.5, 1.5), some(draw, 1.2, 3.4), some(draw, 0.1, 0.6)
-    flux, ratio = (1 / (p + q * np.sinc(width)) for width in (length + 2 * buffer, length))
+    p, q, buffer = some(draw, 2, 4), some(draw, 1.1, 1.6), some(draw, 0.1, 0.6)
+    length = round(int(draw.integers(1, 4)) + some(draw, 0.2, 0.8), 2)  # no whole periods
+    flux, half, ratio = (1 / (p + q * np.sinc(width)) for width in (length + 2 * buffer, length + buffer, length))
     return Question(
         f"Task 2 for another line, $a = 1/({p} + {q}\\cos 2\\pi y)$, averaged over {length} periods with a buffer of "
         f"{buffer} on either side. Give `mine`, the two answers (flux alone, ratio).",
@@ -58,6 +61,7 @@ def question(draw: Draw) -> Question:
         1e-9,
         {
             "flux and ratio have changed places: which of them forgets the buffer?": [ratio, flux],
+            "the buffer lies on either side: it makes the solved width larger by two of them.": [half, ratio],
             f"the amplitude {q} of the cosine is missing.": [
                 1 / (p + np.sinc(length + 2 * buffer)),
                 1 / (p + np.sinc(length)),

@@ -43,7 +43,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "hint_move": ", and the random number is below $v$" if draw else "",
         "breaks": "every second time, or more often" if draw else "every second time",
         "batches": f"some {30 * v:.0f}" if draw else "thirty",
-        "keep": "come nearest to keeping it" if draw else "keep the promise",
+        "keep": "do about as well, without any $r_k$" if draw else "keep the promise",
         "independent": f"some {7.5 / v:.0f}" if draw else "seven or eight",
         "worth": r"slope near $-\frac12$; 2000 values are worth far fewer" if draw
         else "slope $-0.52$; 2000 values are worth some 250 to 300",

@@ -6,6 +6,7 @@ import sympy as sp
 from checks_cases import mistake, nonsense_expressions, nonsense_functions, right
 from hmm_core import exact
 from hmm_course.checks import ex01 as checks
+from hmm_course.variants import numbers
 
 x, y, eps, c = sp.symbols("x y epsilon c")
 a, w, U = sp.Function("a")(y), sp.Function("w")(y), sp.Function("U")(x)
@@ -34,8 +35,16 @@ def corrector(y):
     return np.sin(2 * np.pi * y) / (4 * np.pi)
 
 
-def reconstruct(x, eps):
+def reconstruct(x, eps, corrector=corrector):
     return x * (1 - x) + eps * corrector(x / eps) * (1 - 2 * x)
+
+
+CLASS = 9
+RESISTANCE = numbers("01", CLASS)["alpha"]
+
+
+def of_class(y):
+    return 2 / RESISTANCE * corrector(y)
 
 
 CASES = [
@@ -100,6 +109,8 @@ CASES = [
     mistake(checks.corrector, lambda y: corrector(y) + 0.1, "has the mean 0.1"),
     mistake(checks.corrector, lambda y: corrector(y) + 0.01 * np.cos(2 * np.pi * y), "the slope of w"),
     mistake(checks.corrector, lambda y: corrector(0.25), "should be an array of shape"),
+    right(checks.corrector, of_class, CLASS),
+    mistake(checks.corrector, corrector, CLASS, "belongs to a mean resistance of 2"),
     *nonsense_functions(checks.corrector),
     right(checks.reconstruction, reconstruct),
     mistake(checks.reconstruction, lambda x, eps: x * (1 - x) + corrector(x / eps) * (1 - 2 * x), "eps is missing"),
@@ -112,5 +123,13 @@ CASES = [
     mistake(checks.reconstruction, lambda x, eps: 1 - x**2 + 0 * eps, "vanish at both ends"),
     mistake(checks.reconstruction, lambda x, eps: x * (1 - x) * 2 + 0 * eps, "yours shrinks by 1"),
     mistake(checks.reconstruction, exact.cosine_solution, "off by"),
+    right(checks.reconstruction, lambda x, eps: RESISTANCE / 2 * reconstruct(x, eps, of_class), CLASS),
+    mistake(checks.reconstruction, lambda x, eps: reconstruct(x, eps, of_class), CLASS, "your U is x(1-x)"),
+    mistake(
+        checks.reconstruction,
+        lambda x, eps: RESISTANCE / 2 * x * (1 - x) + eps * of_class(x / eps) * (1 - 2 * x),
+        CLASS,
+        "but its slope U' does not",
+    ),
     *nonsense_functions(checks.reconstruction),
 ]

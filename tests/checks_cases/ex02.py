@@ -13,6 +13,7 @@ from checks_cases import (
 from hmm_core import exact
 from hmm_course.checks import NOTHING
 from hmm_course.checks import ex02 as checks
+from hmm_course.variants import numbers
 
 k1, k2, f = sp.symbols("k1 k2 f", positive=True)
 p1, q1, p2, q2, G1, G2 = sp.symbols("p1 q1 p2 q2 G1 G2")
@@ -23,6 +24,8 @@ means = [f * p1 + (1 - f) * p2 - G1, f * q1 + (1 - f) * q2 - G2]
 exchanged = [(1 - f) * p1 + f * p2 - G1, (1 - f) * q1 + f * q2 - G2]
 outer = [b0 * r + b1 / r - r, k1 * (b0 - b1 / r**2) - s]
 EYE = np.eye(2)
+CLASS = 9  # whose dual plate is kappa/a and whose coated disk is larger
+KAPPA, RADIUS = (numbers("02", CLASS)[name] for name in ("kappa", "radius"))
 
 
 def nonsense_lists(check, length):
@@ -87,6 +90,11 @@ def neutral(at=None, core=k2, coat=k1, inside=(k2, k1), slope=-1):
         b0 + b1 - 1,
         coat * (b0 + slope * b1) - s,
     ]
+
+
+def of_radius(conditions):
+    """The same for the disk of the class: b1 grows with its area."""
+    return [line.subs(b1, b1 / RADIUS**2) for line in conditions]
 
 
 def layered(K1, K2, f):
@@ -187,6 +195,9 @@ CASES = [
     mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: ((-j2, j1), (-2 * g2, 2 * g1))), "not 1/a times"),
     mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: (-j2, j1, -g2, g1)), "it is of type tuple of 4 things"),
     mistake(checks.dual, of_pair(lambda g1, g2, j1, j2: 3), "should be two pairs"),
+    right(checks.dual, of_pair(lambda g1, g2, j1, j2: ((-j2, j1), (-KAPPA * g2, KAPPA * g1))), CLASS),
+    right(checks.dual, of_pair(lambda g1, g2, j1, j2: ((-j2 / KAPPA, j1 / KAPPA), (-g2, g1))), CLASS),
+    mistake(checks.dual, dual, CLASS, f"in the plate {KAPPA}/a it is {KAPPA}/a times"),
     *nonsense_functions(checks.dual),
     right(checks.checkerboard, 1 / s - s / (k1 * k2)),
     right(checks.checkerboard, s**2 - k1 * k2),
@@ -202,6 +213,10 @@ CASES = [
     mistake(checks.checkerboard, k1 - k2, "s does not appear"),
     mistake(checks.checkerboard, s + k1, "exactly one positive solution"),
     mistake(checks.checkerboard, 1 / s - s / (k1 * k2 * f), "contains f"),
+    right(checks.checkerboard, KAPPA / s - KAPPA * s / (k1 * k2), CLASS),
+    right(checks.checkerboard, 1 / s - s / (k1 * k2), CLASS),  # a common factor says nothing
+    mistake(checks.checkerboard, 1 / s - KAPPA * s / (k1 * k2), CLASS, "missing in one of your two ways"),
+    mistake(checks.checkerboard, KAPPA / s - s / (k1 * k2), CLASS, "missing in one of your two ways"),
     *nonsense_expressions(checks.checkerboard),
     right(checks.neutral, neutral()),
     right(checks.neutral, [2 * c for c in neutral()[::-1]]),
@@ -218,6 +233,9 @@ CASES = [
     mistake(checks.neutral, [*neutral()[:2], *(c.subs(r, sp.sqrt(f)) for c in outer)], "as if there were no coat"),
     mistake(checks.neutral, [a0, b0, b1, s - (1 - f) * k1 - f * k2], "this is the arithmetic mean"),
     mistake(checks.neutral, [a0, b0, b1, s - k1 * (k2 / k1) ** f], "which is something else"),
+    right(checks.neutral, of_radius(neutral()), CLASS),
+    mistake(checks.neutral, neutral(), CLASS, f"your disk has the radius 1; it is {RADIUS}"),
+    mistake(checks.neutral, of_radius(neutral(at=sp.sqrt(f) / RADIUS)), CLASS, f"it ends at r = {RADIUS} sqrt(f)"),
     *nonsense_lists(checks.neutral, 4),
     right(checks.layered, layered),
     right(checks.layered, lambda K1, K2, f: exact.laminate([K1, K2], [f, 1 - f])),

@@ -9,8 +9,11 @@ from scipy.sparse.linalg import spsolve
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_core import exact
 from hmm_course.checks import ex03 as checks
+from hmm_course.variants import numbers
 
 EYE = np.eye(2)
+CLASS = 9  # whose faces lie on the left, and whose mean slope is not 1
+SLOPE = numbers("03", CLASS)["slope"]
 
 
 def dense(n):
@@ -67,6 +70,11 @@ def nothing_held(a):
 
 def line(a, one=1.0, use=lambda a: a, sign=1.0, reduce=np.mean):
     return reduce(use(a) * (one + sign * dense(len(a)) @ corrector(a)))
+
+
+def of_class(a):
+    """corrector in the mirror, where right faces are left ones, for the mean slope of the class."""
+    return -SLOPE * corrector(a[::-1])[::-1]
 
 
 def gradients(n, order="DI"):
@@ -159,6 +167,8 @@ CASES = [
     mistake(checks.corrector, lambda a: np.sin(np.arange(len(a))), "in a uniform material"),
     mistake(checks.corrector, nothing_held, "the matrix is singular"),
     mistake(checks.corrector, lambda a: corrector(a)[1:], "should be an array of shape (12,)"),
+    right(checks.corrector, of_class, CLASS),
+    mistake(checks.corrector, lambda a: of_class(a) / SLOPE, CLASS, "this is the corrector of a mean slope of 1"),
     *nonsense_functions(checks.corrector),
     right(checks.line, line),
     right(checks.line, exact.harmonic_mean),
@@ -171,6 +181,14 @@ CASES = [
     mistake(checks.line, lambda a: np.max(a), "is not between"),
     mistake(checks.line, lambda a: np.exp(np.mean(np.log(a))), "off by"),
     mistake(checks.line, lambda a: a * (1 + dense(len(a)) @ corrector(a)), "should be a single number"),
+    right(checks.line, line, CLASS),  # a mean flux per mean slope, whatever the slope
+    mistake(checks.line, lambda a: SLOPE * line(a), CLASS, "the flux for each unit of it"),
+    mistake(
+        checks.line,
+        lambda a: np.mean(a) + SLOPE * (line(a) - np.mean(a)),
+        CLASS,
+        "your flux is that of a mean slope of 1",
+    ),
     *nonsense_functions(checks.line),
     right(checks.gradients, gradients),
     mistake(checks.gradients, lambda n: gradients(n, "ID"), "exchanged"),

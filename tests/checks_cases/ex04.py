@@ -5,9 +5,12 @@ import numpy as np
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import CellProblem
 from hmm_course.checks import ex04 as checks
+from hmm_course.variants import numbers
 
 inv, eigs = np.linalg.inv, np.linalg.eigvalsh
 CONDITIONS = ("neumann", "periodic", "dirichlet")
+CLASS = 9  # whose samples lie elsewhere, and whose mean gradient has two components
+CORNER, G = (numbers("04", CLASS)[name] for name in ("corner", "G"))
 F, C = checks.FRACTIONS, checks.CORNERS
 
 
@@ -28,8 +31,8 @@ def answers(a, size, n=4, offset=0.5, conditions=CONDITIONS):
     return np.array([CellProblem(n=n, bc=bc, size=size, offset=offset).effective_tensor(a) for bc in conditions])
 
 
-def energy(a, g):
-    return np.mean(a * ((1 + g[0]) ** 2 + g[1] ** 2))
+def energy(a, g, G=(1, 0)):
+    return np.mean(a * ((G[0] + g[0]) ** 2 + (G[1] + g[1]) ** 2))
 
 
 def energy_loop(a, g):
@@ -84,6 +87,14 @@ CASES = [
         "off by",
     ),
     mistake(checks.answers, lambda a, size, n: answers(a, size, n)[:, 0, 0], "shape (3, 2, 2)"),
+    right(checks.answers, lambda a, size, n: answers(a, size, n, offset=0.5 + CORNER / size), CLASS),
+    mistake(checks.answers, answers, CLASS, "has its lower left corner at y = 0"),
+    mistake(
+        checks.answers,
+        lambda a, size, n: answers(a, size, n, offset=0.5 + CORNER),
+        CLASS,
+        "divide the coordinate of the corner",
+    ),
     *nonsense_functions(checks.answers),
     right(checks.energy, energy),
     right(checks.energy, energy_loop),
@@ -103,6 +114,10 @@ CASES = [
     mistake(checks.energy, lambda a, g: energy(a, 2 * g), "off by"),
     mistake(checks.energy, spoiled_input, "has changed an array"),
     mistake(checks.energy, lambda a, g: a * ((1 + g[0]) ** 2 + g[1] ** 2), "single number"),
+    right(checks.energy, lambda a, g: energy(a, g, G), CLASS),
+    mistake(checks.energy, energy, CLASS, "for the mean gradient e_1"),
+    mistake(checks.energy, lambda a, g: energy(a, g, G[::-1]), CLASS, "components of G have changed places"),
+    mistake(checks.energy, lambda a, g: energy(a, g, (0, 0)), CLASS, "G is missing"),
     *nonsense_functions(checks.energy),
     right(checks.envelope, lambda error, R: max(error(R + f, c) for f in F for c in C)),
     right(checks.envelope, lambda error, R: np.max([[error(R + f, c) for f in F] for c in C])),

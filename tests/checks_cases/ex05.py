@@ -10,8 +10,11 @@ from scipy.special import betainc
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import CellProblem
 from hmm_course.checks import ex05 as checks
+from hmm_course.variants import numbers
 
 inv, eye = np.linalg.inv, np.eye(2)
+CLASS = 9  # whose line has another mean resistance
+RESISTANCE = numbers("05", CLASS)["p"]
 
 
 def weights(edges, size, q):
@@ -184,6 +187,8 @@ CASES = [
     mistake(checks.line, lambda L, b: line(L, b)[1], "shape (2,)"),
     mistake(checks.line, lambda L, b: (line(L, b)[0], 0.5), "the ratio for L = 2.3, b = 0.4 is off"),
     mistake(checks.line, lambda L, b: line(L, b or 0.1), "without a buffer"),
+    right(checks.line, lambda L, b: tuple(1 / (1 / one - 2 + RESISTANCE) for one in line(L, b)), CLASS),
+    mistake(checks.line, line, CLASS, "your line has the mean resistance 2"),
     *nonsense_functions(checks.line),
     right(checks.averages, averages),
     right(checks.averages, by_products),

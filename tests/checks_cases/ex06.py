@@ -1,12 +1,14 @@
 """Answers to exercise 6, right and wrong."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from checks_cases import mistake, nonsense_functions, right
 from hmm_core import CellClosure, CellProblem, ExactClosure
 from hmm_course.checks import ex06 as checks
+from hmm_course.variants import numbers
 
 # The notebook's functions, which the answers use.
 g, a, law, smooth, u0, solve = (
@@ -17,6 +19,10 @@ g, a, law, smooth, u0, solve = (
     checks._u0,
     checks._solve,
 )
+
+
+CLASS = 9  # with another medium, other meshes, and a reserve
+TOLD = numbers("06", CLASS)
 
 
 def distance(U, V):
@@ -41,8 +47,14 @@ def ladder(law=law, limit=smooth, medium=a, last=a, fine=lambda c: replace(c, n=
     return closures
 
 
-def term(k, N, cell, eps):
-    rungs = ladder()(cell, eps)
+def ladder_of_class(times):
+    """With the medium of the class and a fine grid of so many times as many elements."""
+    medium = partial(a, alpha=TOLD["alpha"])
+    return ladder(medium=medium, last=medium, fine=lambda c: replace(c, n=times * c.n))
+
+
+def term(k, N, cell, eps, closures=None):
+    rungs = (closures or ladder())(cell, eps)
     U = solve(N, rungs[k])
     return distance(U, u0) if k == 0 else distance(U, solve(N, rungs[k - 1]))
 
@@ -66,16 +78,26 @@ def by_ends(x, errors):
     return errors[0] / x[0] ** p, p
 
 
-def modelling(delta, offset, k=1, eps=None):
-    return term(k, 4, CellProblem(n=4, bc="dirichlet", offset=offset), eps or delta)
+def modelling(delta, offset, k=1, eps=None, N=4):
+    return term(k, N, CellProblem(n=4, bc="dirichlet", offset=offset), eps or delta)
 
 
 def resonance(size, corner, offset=lambda s, c: 0.5 + c / s, k=2, bc="dirichlet"):
     return term(k, 2, CellProblem(n=3, bc=bc, size=size, offset=offset(size, corner), tol=1e-6), None)
 
 
-def micro(n, k=3, **options):
-    return term(k, 2, CellProblem(n=n, **options), None)
+def micro(n, k=3, N=2, **options):
+    return term(k, N, CellProblem(n=n, **options), None)
+
+
+def of_class(N_modelling, N_micro):
+    """The three experiments with the ladder of the class, on these meshes."""
+    on = partial(term, closures=ladder_of_class(TOLD["finer"]))
+    return (
+        lambda delta, offset: on(1, N_modelling, CellProblem(n=4, bc="dirichlet", offset=offset), delta),
+        lambda s, c: on(2, 2, CellProblem(n=3, bc="dirichlet", size=s, offset=0.5 + c / s, tol=1e-6), None),
+        lambda n: on(3, N_micro, CellProblem(n=n), None),
+    )
 
 
 NS, RS, NNS = checks.NS, checks.RS, checks.NNS
@@ -170,6 +192,8 @@ CASES = [
     mistake(checks.ladder, lambda cell, eps: ladder()(cell, eps)[:3], "list of four"),
     mistake(checks.ladder, lambda cell, eps: [law, *ladder()(cell, eps)[1:]], "the closure of U_* stopped"),
     mistake(checks.ladder, lambda cell, eps: [1.0, *ladder()(cell, eps)[1:]], "should be a function"),
+    right(checks.ladder, ladder_of_class(TOLD["finer"]), CLASS),
+    mistake(checks.ladder, ladder_of_class(4), CLASS, "the fine grid has four times as many elements"),
     *nonsense_functions(checks.ladder),
     right(checks.term, term),
     right(checks.term, from_all(lambda U, k: distance(U[k], U[k - 1] if k else u0))),
@@ -238,6 +262,11 @@ CASES = [
     mistake(checks.experiments, modelling, resonance, lambda n: micro(4), "about a quarter"),
     mistake(checks.experiments, modelling, resonance, lambda n: 2 * micro(n), "micro(4) is off"),
     mistake(checks.experiments, modelling, None, micro, "resonance is None"),
+    mistake(checks.experiments, lambda d, o: modelling(d, o, N=2), resonance, micro, "this is modelling for N = 2"),
+    mistake(checks.experiments, modelling, resonance, lambda n: micro(n, N=4), "this is micro for N = 4"),
+    right(checks.experiments, *of_class(TOLD["N_modelling"], TOLD["N_micro"]), CLASS),
+    mistake(checks.experiments, *of_class(4, TOLD["N_micro"]), CLASS, "this is modelling for N = 4"),
+    mistake(checks.experiments, *of_class(TOLD["N_modelling"], 2), CLASS, "this is micro for N = 2"),
     *nonsense_functions(checks.experiments, rest=(resonance, micro)),
     right(checks.cheapest, search()),
     right(checks.cheapest, loops),
@@ -270,5 +299,7 @@ CASES = [
     ),
     mistake(checks.cheapest, lambda C, eps, tol: search()(C, eps, tol)[::-1], "the order: return (N, R, n)"),
     mistake(checks.cheapest, lambda C, eps, tol: 864.0, "shape (3,)"),
+    right(checks.cheapest, lambda C, eps, tol: search()(C, eps, TOLD["share"] * tol), CLASS),
+    mistake(checks.cheapest, search(), CLASS, "spends the whole tolerance"),
     *nonsense_functions(checks.cheapest),
 ]

@@ -4,6 +4,10 @@ import numpy as np
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex07 as checks
+from hmm_course.variants import numbers
+
+CLASS, OTHER = 9, 23  # where a car moves at a rate v below 1; in the other class exp(v) - 1 is nearly 1
+V, V_OTHER = (numbers("07", seed)["v"] for seed in (CLASS, OTHER))
 
 
 def ahead(rings):
@@ -30,6 +34,7 @@ def sweep_by(
     exclusion=True,
     copy=True,
     swap=False,
+    rate=1.0,
 ):
     """A sweep, and what can go wrong with it."""
 
@@ -45,6 +50,8 @@ def sweep_by(
                 move &= ~new[row, target]
             if not closed:
                 move &= inside
+            if rate < 1:
+                move &= rng.random(replicas) < rate
             new[row, place] ^= move
             if swap:
                 new[row, target] ^= move
@@ -220,6 +227,9 @@ CASES = [
     mistake(checks.configuration_flux, lambda r: flux(r).mean(), "array of shape (2,)"),
     mistake(checks.configuration_flux, lambda r: (r & ~ahead(r)).mean(axis=0), "array of shape (2,)"),
     mistake(checks.configuration_flux, lambda r: (r & ~np.roll(r, -2, axis=1)).mean(axis=1), "is off by"),
+    right(checks.configuration_flux, lambda r: V * flux(r), CLASS),
+    mistake(checks.configuration_flux, flux, CLASS, "at the rate v, not at the rate 1"),
+    mistake(checks.configuration_flux, lambda r: V * (r & ~ahead(r)).sum(axis=1), CLASS, "v times the number of cars"),
     *nonsense_functions(checks.configuration_flux),
     right(checks.one_sweep, sweep_by()),
     right(checks.one_sweep, sweep_by_loop),
@@ -250,6 +260,11 @@ CASES = [
     mistake(checks.one_sweep, each_car_by_chance, "wrong frequencies"),
     mistake(checks.one_sweep, frozen_neighbours, "wrong frequencies"),
     mistake(checks.one_sweep, clock, "take every random number from rng"),
+    right(checks.one_sweep, sweep_by(rate=V), CLASS),
+    right(checks.one_sweep, sweep_by(rate=V_OTHER), OTHER),
+    mistake(checks.one_sweep, sweep_by(), CLASS, "at the rate v, not at the rate 1"),
+    mistake(checks.one_sweep, sweep_by(), OTHER, "at the rate v, not at the rate 1"),
+    mistake(checks.one_sweep, sweep_by(random_order, rate=V_OTHER), OTHER, "every place is tried exactly once"),
     nonsense(checks.one_sweep, lambda r, rng: 0.5 * r, "free and taken places only", label="halves"),
     nonsense(checks.one_sweep, lambda r, rng: r, "nothing moves", label="nothing moves"),
     *nonsense_functions(checks.one_sweep),
@@ -351,5 +366,7 @@ CASES = [
     mistake(checks.conservative_step, lambda rho, F, ratio: rho - ratio * rusanov(rho, F), "an even density"),
     mistake(checks.conservative_step, step_by(closed=False), "around the ring too"),
     mistake(checks.conservative_step, step_by(jump=0.7), "is off by"),
+    right(checks.conservative_step, step_by(jump=V / 2), CLASS),
+    mistake(checks.conservative_step, step_by(), CLASS, "that of a car, and not 1"),
     *nonsense_functions(checks.conservative_step),
 ]
