@@ -4,6 +4,10 @@ import numpy as np
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex11 as checks
+from hmm_course.variants import numbers
+
+CLASS = 7  # whose y follows x faster and pushes back harder
+RATE, PUSH = (numbers("11", CLASS)[name] for name in ("rate", "push"))
 
 
 def step(x, y, h, rng):
@@ -25,6 +29,15 @@ def euler(x, y, h, rng):
 def in_place(x, y, h, rng):
     y *= np.exp(-h)
     return y
+
+
+def faster(x, y, h, rng, step=step):
+    """A step of a class: time runs RATE times as fast."""
+    return step(x, y, RATE * h, rng)
+
+
+def push(y):
+    return -PUSH * y**3
 
 
 def answer_by(
@@ -182,6 +195,21 @@ def not_asked(series, memory):
 
 
 CASES = [
+    right(checks.exact_step, faster, CLASS),
+    mistake(checks.exact_step, step, CLASS, "y follows x at the rate RATE"),
+    mistake(
+        checks.exact_step, step_by(lambda x, y, h: x + (y - x) * np.exp(-RATE * h)), CLASS, "e^(-2 RATE h) belongs"
+    ),
+    mistake(checks.exact_step, lambda *a: faster(*a, step=euler), CLASS, "Euler's method, y + RATE h (x - y)"),
+    right(checks.time_average, answer_by(push, step=faster), CLASS),
+    right(checks.time_average, answer_by(push, step=faster, after=False), CLASS),
+    mistake(checks.time_average, answer_by(step=faster), CLASS, "and PUSH is missing"),
+    mistake(checks.time_average, answer_by(push, step=faster, settle=0.0), CLASS, "nothing is left out"),
+    mistake(checks.time_average, answer_by(push, step=faster, settle=1.0), CLASS, "you leave out one time unit"),
+    mistake(checks.time_average, answer_by(push, step=faster, bar="moment"), CLASS, "the scatter of PUSH y^3"),
+    right(checks.least_cost, lambda *a: checks._cheapest(*a, RATE), CLASS),
+    mistake(checks.least_cost, plan_by(), CLASS, "as if the bias died like e^(-settle)"),
+    mistake(checks.least_cost, lambda *a: checks._cheapest(*a, 2 * RATE), CLASS, "dies like e^(-RATE settle)"),
     right(checks.exact_step, step),
     right(checks.exact_step, one_by_one),
     right(
