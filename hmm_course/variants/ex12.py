@@ -27,7 +27,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "lower": "-" if draw else "",  # the sign of s in the rows of R
         "upper": "" if draw else "-",
         "load": load,
-        "and_load": f" A load of ${load}\\,P$ more is spread evenly along it." if draw else "",
+        "and_load": f" A further load of ${load}\\,P$ is spread evenly along it." if draw else "",
         "of_bending": rf"\Big(1+\tfrac38\cdot{load}\Big)" if draw else "",
         "of_shear": rf"\Big(1+\tfrac12\cdot{load}\Big)" if draw else "",
         "times_bending": bending if draw else "",

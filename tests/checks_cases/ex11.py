@@ -204,6 +204,7 @@ CASES = [
     right(checks.time_average, answer_by(push, step=faster), CLASS),
     right(checks.time_average, answer_by(push, step=faster, after=False), CLASS),
     mistake(checks.time_average, answer_by(step=faster), CLASS, "and PUSH is missing"),
+    mistake(checks.time_average, answer_by(push), CLASS, "forgets its start too slowly"),
     mistake(checks.time_average, answer_by(push, step=faster, settle=0.0), CLASS, "nothing is left out"),
     mistake(checks.time_average, answer_by(push, step=faster, settle=1.0), CLASS, "you leave out one time unit"),
     mistake(checks.time_average, answer_by(push, step=faster, bar="moment"), CLASS, "the scatter of PUSH y^3"),
