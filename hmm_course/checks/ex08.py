@@ -244,9 +244,11 @@ def consistent_tangent(answer: Callable[..., Any], seed: int = 0) -> None:
             }
         recognise(d_dG, mistakes)
         direct_u, response_u = mean(j_u), moved(j_u)
+        thin = {THIN: (direct_u + response_u) / thick} if thick != 1 else {}
         recognise(
             d_du,
-            {
+            thin
+            | {
                 "d_du is missing: sigma changes with the pressure, and the macro step has to know.": 0 * sigma,
                 "d_du is <dj_du> alone. When u moves, w moves along here too: its part is missing.": direct_u,
                 "the response of w in d_du has the wrong sign: it solves stiffness(T) psi = -force(dj_du).": (

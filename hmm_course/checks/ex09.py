@@ -10,6 +10,7 @@ from hmm_course.variants import numbers
 
 NODES = np.array([0.0, 0.1, 0.3, 0.6, 1.0])
 EVEN = np.linspace(0, 1, 9)
+COLD = "M is the node's share of the wall alone; the heat that a unit of the wall takes up is missing."
 
 
 class _Wall:
@@ -93,11 +94,10 @@ def matrices(function: Callable, seed: int = 0) -> None:
             "M is twice too large: a node owns half of each of its two elements.": 2 * mass,
             "M holds the elements on the left of the nodes; a node owns half of each of its two elements.": left,
             "M holds the elements on the right of the nodes; a node owns half of each of its two elements.": right,
-            "M is one everywhere; a node's share of the rod is half of each of its two elements.": np.ones(3),
+            "M is one everywhere; a node's share of the wall is half of each of its two elements.": np.ones(3),
         },
     )
-    cold = "M is the node's share of the wall alone; the heat that a unit of the wall takes up is missing."
-    match(M, mass, "M", mistakes={cold: mass / heat})
+    match(M, mass, "M", mistakes={COLD: mass / heat})
     recognise(
         K,
         {
@@ -134,7 +134,7 @@ def one_step(function: Callable) -> None:
         start,
         {
             "it heats up instead of cooling down: K U comes with a minus on the right side.": -rate,
-            "M is missing: each node has its share of the rod.": -K @ U,
+            "M is missing: each node has its share of the wall.": -K @ U,
             "dt comes in twice, or M^-1 once too often: look at a very short step.": rate / M,
         },
         rtol=1e-4,
@@ -195,9 +195,10 @@ def cooling(function: Callable, seed: int = 0) -> None:
     if close(value, value[:1] + 0 * value):
         fail("all rows are the same: is each step taken from where the last one ended, and a copy of it kept?")
     require(close(value[0], U0), "the first row should be U0.")
-    M, K = _matrices(EVEN, numbers("09", seed)["heat"])
+    heat = numbers("09", seed)["heat"]
+    wall, K = _matrices(EVEN, heat)
 
-    def rows(dt: float) -> Array:
+    def rows(dt: float, M: Array = wall) -> Array:
         out = [U0]
         for _ in range(steps):
             out.append(_step(M, K, out[-1], dt, 0.5))
@@ -214,7 +215,7 @@ def cooling(function: Callable, seed: int = 0) -> None:
             ),
         },
     )
-    match(value, rows(0.1 / steps), "what cool returns")
+    match(value, rows(0.1 / steps), "what cool returns", mistakes={COLD: rows(0.1 / steps, wall / heat)})
     require(
         closure.asked == 1,
         f"the closure was asked {closure.asked} times for {steps} steps; the law is linear, so one question before the first "

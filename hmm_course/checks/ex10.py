@@ -106,16 +106,24 @@ def one_step(step: Callable, seed: int = 0) -> None:
         },
         atol=0.02,
     )
-    mistakes = {"nobody hurries: close behind another, a driver moves with another probability.": 0.3}
+    mistakes = {
+        "nobody hurries: close behind another, a driver moves with another probability.": 0.3,
+        "everybody hurries: only those do who have one free place ahead and a car on the second.": 0.3 * hurry,
+    }
     match(
         share, chance[could].mean(), "with p = 0.3, the share of movable cars that move", atol=0.02, mistakes=mistakes
     )
     if hurry != 1:
         far = moves[could & ~close_behind].mean()
         words = "those hurry who have two free places ahead; it should be those who have only one."
-        match(
-            far, 0.3, "the share of cars with two free places ahead that move", atol=0.03, mistakes={words: 0.3 * hurry}
+        recognise(far, {words: 0.3 * hurry}, atol=0.018)  # who looks at another place stays further away
+        new, _ = after(mixed, 1 / hurry, 5, "4000 random rings of 12 places, p = 1/HURRY")
+        require(
+            (mixed & (new == 0))[could & close_behind].mean() > 0.999,
+            "with p = 1/HURRY whoever has one free place ahead and a car on the second moves for certain, and yours do not. The "
+            "second place ahead is np.roll(rings, -2, axis=1).",
         )
+        match(far, 0.3, "the share of cars with two free places ahead that move", atol=0.03)
     recognise(
         flux,
         {

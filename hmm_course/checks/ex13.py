@@ -181,6 +181,7 @@ def windows(cut: Callable, error_bar: Callable, seed: int = 0) -> None:
     values = np.array([1.9, 2.2, 2.0, 2.5, 2.1, 1.7, 2.3, 2.0, 2.2])
     bar = number(ask(error_bar, values.copy(), name="error_bar", case="nine values"), "error_bar(values)")
     s, t, normal = values.std(ddof=1), float(stdtrit(8, quantile)), float(ndtri(quantile))
+    usual = f"this is the usual interval, of 95 %; {sure} % is asked for."
     recognise(
         bar,
         {
@@ -205,7 +206,8 @@ def windows(cut: Callable, error_bar: Callable, seed: int = 0) -> None:
         },
         rtol=2e-4,
     )
-    match(bar, t * s / 3, "the error bar of nine values", rtol=1e-4)
+    mistakes = {usual: float(stdtrit(8, 0.975)) * s / 3}
+    match(bar, t * s / 3, "the error bar of nine values", rtol=1e-4, mistakes=mistakes)
     more = number(ask(error_bar, np.tile(values, 4), name="error_bar", case="36 values"), "error_bar(values)")
     expected = float(stdtrit(35, quantile)) * np.tile(values, 4).std(ddof=1) / 6
     recognise(more, {"right for nine values, but the number of windows is fixed in it.": bar}, rtol=1e-4)

@@ -98,6 +98,7 @@ def question(draw: Draw) -> Question:
         1e-3,
         {
             "this is secant over tangent: turn it over.": 1 / right,
+            "this is how much the flux grows as a share; give it in percent.": right / 100,
             "by one percent the flux grows only if the law is linear.": 1,
         },
     )

@@ -62,7 +62,7 @@ def question(draw: Draw) -> Question:
     return Question(
         f"Your class's wall has the conductivity `class_layers`. HMM cools it on {n} equal elements with theta = {theta}, in the "
         "longest steps with which no mode grows. Give `mine`, how many of them pass (not rounded) until the slowest mode, "
-        "which decays like exp(-lambda t), is down to 1/e, with a relative error below a thousandth.",
+        "which decays like exp(-lambda t), is down to 1/e, within half a percent.",
         f"def class_layers(x, y):\n    return ({low} + {rise} * x[0]) / ({mean} + np.cos(2 * np.pi * y[0]))",
         "# The slowest mode needs the time 1/lambda; the fastest one, long gone by then, says how long a step may be.\n"
         "class_closure = hmm.CellClosure(class_layers, hmm.CellProblem(dim=1, n=32))\n"
@@ -70,7 +70,7 @@ def question(draw: Draw) -> Question:
         "slowest = eigh(class_K, np.diag(class_M), eigvals_only=True)[0]\n"
         f"mine = 1 / (slowest * largest_step(class_M, class_K, {theta}))",
         right,
-        1e-3,
+        5e-3,  # whoever takes the scheme's own factor for exp(-lambda dt) is off by 0.15 percent at most
         {
             "these are the steps of theta = 0; a step may be longer here.": right() / (1 - 2 * theta),
             "these are the steps until the fastest mode is down to 1/e; the slowest one is asked for.": (1 - 2 * theta)

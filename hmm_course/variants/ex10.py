@@ -35,6 +35,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "by_hurry": f"(1+{hurry - 1:.2g}\\rho)" if draw else "",
         "times_hurry": " * (1 + (HURRY - 1) * density)" if draw else "",
         "speed": f"{hurry}\\,p={fastest:.3g}" if draw else "p=1/2",
+        "where": "at half density " if draw else "",
         "of_what": "at which a gap runs back through a queue" if draw else "of a lone car",
         "digits": "2" if draw else "1",
         "flux": "known at half density with an error bar below 0.001, and well above the obvious guess" if draw
@@ -46,6 +47,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         if draw else " It needed a paper. You did not:",
         "compared": "table[10] - formula[10] > 10 * error[10]" if draw else "np.abs(table - formula).max() < 0.006",
         "look": "three" if draw else "two",
+        "any_more": "for that either" if draw else "any more",
     }  # fmt: skip
 
 
@@ -58,6 +60,7 @@ PLACES = (
     "(rng.random(rings.shape) < p«hurried»)",
     r"the flux would be $p\rho(1-\rho)«by_hurry»$",
     "guess = P * density * (1 - density)«times_hurry»",
+    "sort themselves: «where»a car is followed by",
     "light traffic of density $«light»$",
     "1.0, «light»)",
     "peak, «light», «light»)",
@@ -79,6 +82,7 @@ PLACES = (
     "on an endless road.«paper»",
     "assert «compared»",
     "look «look» places ahead",
+    "There is no formula «any_more», and nothing else",
 )
 
 
@@ -114,5 +118,7 @@ def question(draw: Draw) -> Question:
                 tail * red / p,
                 tail * red,
             ],
+            "the time comes first, then the distance.": right()[::-1],
+            "the time counts from green on, not from red.": [right()[0] + red, right()[1]],
         },
     )

@@ -27,7 +27,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "lower": "-" if draw else "",  # the sign of s in the rows of R
         "upper": "" if draw else "-",
         "load": load,
-        "and_load": f" A load of ${load}\\,P$ more is spread evenly along it." if draw else "",
+        "and_load": f" A further load of ${load}\\,P$ is spread evenly along it." if draw else "",
         "of_bending": rf"\Big(1+\tfrac38\cdot{load}\Big)" if draw else "",
         "of_shear": rf"\Big(1+\tfrac12\cdot{load}\Big)" if draw else "",
         "times_bending": bending if draw else "",
@@ -82,7 +82,7 @@ def question(draw: Draw) -> Question:
     return Question(
         "Your class has the materials `class_glass` and `class_resin`, and sheets of bands in which glass has the share "
         f"`class_share`. Many of them are glued face to face, all equally thin, every other one turned by ${degrees}°$, the rest "
-        f"by $-{degrees}°$. A strip of this plate is cut along $x_1$ and pulled; its sides are free. Give `mine`, two numbers: "
+        f"by $-{degrees}°$. A strip of this plate is cut along $x_1$ and pulled; its sides are free. Give `mine`, to six digits: "
         "Young's modulus, the mean stress over the strain $e_{11}$, and Poisson's ratio $-e_{22}/e_{11}$.",
         f"class_glass, class_resin, class_share, class_degrees = {glass}, {resin}, {f}, {degrees}",
         "# Glued, the sheets share the strain, so their stiffnesses are averaged; the strip is free, so the compliance answers.\n"
@@ -91,7 +91,7 @@ def question(draw: Draw) -> Question:
         "S_class = np.linalg.inv((turned(one, angle_of_class) + turned(one, -angle_of_class)) / 2)\n"
         "mine = 1 / S_class[0, 0], -S_class[0, 1] / S_class[0, 0]",
         lambda: free(plate),
-        1e-6,
+        1e-5,
         {
             "this is one sheet alone, or the mean of the compliances; but glued sheets share the strain.": free(
                 turned(degrees)

@@ -31,7 +31,7 @@ WORDS = {
     "certified": (", 2.02 to 2.04,", ""),
     "truth": (", 1.98", ""),
     "bar": ("of 0.014", "smaller than the error of the pixels"),
-    "report": (r"$1.98\pm0.014$", "what the grey levels say, with the bar of the windows"),
+    "report": (r"$1.98\pm0.014$", r"`between` $\pm$ `bar`, as printed above"),
     "report_certified": ("between 2.02 and 2.04", "within its certificate"),
 }
 
@@ -118,7 +118,7 @@ def question(draw: Draw) -> Question:
         "    return brentq(lambda share: claims(share, class_fibre, class_resin)[1, bound] - class_measured, 0, 1)\n\n\n"
         "mine = share_of_class(1), share_of_class(0)",
         lambda: shares,
-        1e-6,
+        1e-5,
         {
             "smallest and largest have changed places: the fewest fibres belong to the upper bound.": shares[::-1],
             "these are the shares that the two means allow; the section is isotropic, so less is possible.": by_means,

@@ -267,6 +267,7 @@ CASES = [
     right(tangent, all_thick(answer), 7),
     mistake(tangent, answer, 7, "what passes through the whole thickness"),
     mistake(tangent, all_thick(answer, (THICK, THICK, 1)), 7, "sigma has the thickness of the bed as a factor"),
+    mistake(tangent, all_thick(answer, (THICK, 1, THICK)), 7, "sigma has the thickness of the bed as a factor"),
     mistake(tangent, all_thick(affine_flux), 7, "the average of j(G)"),
     *nonsense_functions(tangent),
     right(talk, dialogue),

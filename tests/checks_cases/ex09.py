@@ -188,7 +188,7 @@ CASES = [
     mistake(checks.cooling, cool_by(length=lambda T, steps: T / 50), "is off by"),
     mistake(checks.cooling, cool_by(ask_again=True), "the closure was asked 7 times for 6 steps"),
     right(checks.cooling, in_its_own_time, 7),
-    mistake(checks.cooling, cool_by(), 7, "what cool returns is off"),
+    mistake(checks.cooling, cool_by(), 7, "the heat that a unit of the wall takes up is missing"),
     *nonsense_functions(checks.cooling),
     right(checks.factor, lambda z, th: (1 - (1 - th) * z) / (1 + th * z)),
     right(checks.factor, lambda z, th: 1 - z / (1 + th * z)),

@@ -4,18 +4,35 @@ import numpy as np
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex10 as checks
+from hmm_course.variants import numbers
+
+CLASS = 7  # where drivers hurry close behind another
+HURRY = numbers("10", CLASS)["hurry"]
 
 
 def ahead(rings):
     return np.roll(rings, -1, axis=1)
 
 
-def step_by(way=1, closed=True, chance=None, used=None, below=True, follow=False, keep=False, lose=False, flux=None):
-    """A parallel step, and what can go wrong with it."""
+def step_by(
+    way=1,
+    closed=True,
+    chance=None,
+    used=None,
+    below=True,
+    follow=False,
+    keep=False,
+    lose=False,
+    flux=None,
+    hurries=None,
+):
+    """A parallel step, and what can go wrong with it; ``hurries(rings)`` says where HURRY counts."""
 
     def step(rings, p, rng):
         p = used if used is not None else p
         luck = rng.random(rings.shape) if chance is None else chance(rings, rng)
+        if hurries is not None:
+            luck = luck / np.where(hurries(rings), HURRY, 1)
         wants = rings & ((luck < p) if below else (luck >= 1 - p if p in (0, 1) else luck > p))
         free = ~np.roll(rings, -way, axis=1)
         if follow:  # whoever stands behind a car that moves may move as well
@@ -45,6 +62,23 @@ def step_by_loop(rings, p, rng):
                 new[r, k] = True
         flux.append(moved / len(ring))
     return new, flux
+
+
+def hurried_by_loop(rings, p, rng):
+    new, flux = np.zeros_like(rings), []
+    for r, ring in enumerate(rings):
+        moved = 0
+        for k in np.flatnonzero(ring):
+            one, two = ring[(k + 1) % len(ring)], ring[(k + 2) % len(ring)]
+            go = not one and rng.random() < (p * HURRY if two else p)
+            new[r, (k + go) % len(ring)] = True
+            moved += go
+        flux.append(moved / len(ring))
+    return new, flux
+
+
+def second(rings):
+    return np.roll(rings, -2, axis=1)
 
 
 def off_the_road(rings, p, rng):
@@ -164,6 +198,23 @@ CASES = [
     mistake(checks.one_step, lambda r, p, rng: step_by()(r, p, rng)[0], "should return two things"),
     nonsense(
         checks.one_step, lambda r, p, rng: (0.5 * r, r.mean(axis=1)), "free and taken places only", label="halves"
+    ),
+    right(checks.one_step, step_by(hurries=second), CLASS),
+    right(checks.one_step, hurried_by_loop, CLASS),
+    mistake(checks.one_step, step_by(), CLASS, "nobody hurries"),
+    mistake(checks.one_step, step_by(hurries=lambda rings: rings), CLASS, "everybody hurries"),
+    mistake(checks.one_step, step_by(hurries=lambda rings: ~second(rings)), CLASS, "who have two free places ahead"),
+    mistake(
+        checks.one_step,
+        step_by(hurries=lambda rings: np.roll(rings, 1, axis=1)),
+        CLASS,
+        "is np.roll(rings, -2, axis=1)",
+    ),
+    mistake(
+        checks.one_step,
+        step_by(hurries=lambda rings: np.roll(rings, -3, axis=1)),
+        CLASS,
+        "is np.roll(rings, -2, axis=1)",
     ),
     *nonsense_functions(checks.one_step),
     right(checks.error_bar, estimate),

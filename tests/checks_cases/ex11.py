@@ -4,6 +4,10 @@ import numpy as np
 
 from checks_cases import mistake, nonsense, nonsense_functions, right
 from hmm_course.checks import ex11 as checks
+from hmm_course.variants import numbers
+
+CLASS = 7  # whose y follows x faster and pushes back harder
+RATE, PUSH = (numbers("11", CLASS)[name] for name in ("rate", "push"))
 
 
 def step(x, y, h, rng):
@@ -25,6 +29,15 @@ def euler(x, y, h, rng):
 def in_place(x, y, h, rng):
     y *= np.exp(-h)
     return y
+
+
+def faster(x, y, h, rng, step=step):
+    """A step of a class: time runs RATE times as fast."""
+    return step(x, y, RATE * h, rng)
+
+
+def push(y):
+    return -PUSH * y**3
 
 
 def answer_by(
@@ -207,6 +220,11 @@ CASES = [
     mistake(checks.exact_step, in_place, "has changed an array"),
     mistake(checks.exact_step, step_by(lambda x, y, h: x + (y - x) / (1 + h)), "is off by"),
     nonsense(checks.exact_step, lambda x, y, h, rng: y[:5], "shape", label="too few"),
+    right(checks.exact_step, faster, CLASS),
+    mistake(checks.exact_step, step, CLASS, "y follows x at the rate RATE"),
+    mistake(
+        checks.exact_step, step_by(lambda x, y, h: x + (y - x) * np.exp(-RATE * h)), CLASS, "e^(-2 RATE h) belongs"
+    ),
     *nonsense_functions(checks.exact_step),
     right(checks.time_average, answer_by()),
     right(checks.time_average, answer_by(after=False)),
@@ -227,6 +245,12 @@ CASES = [
     mistake(checks.time_average, answer_by(end=False), "y at the end should be the places"),
     mistake(checks.time_average, lambda *a: answer_by()(*a)[:2], "three things"),
     mistake(checks.time_average, answer_by(step=step_by(kick=lambda h: np.sqrt(1 - np.exp(-2 * h)))), "is off by"),
+    right(checks.time_average, answer_by(push, step=faster), CLASS),
+    right(checks.time_average, answer_by(push, step=faster, after=False), CLASS),
+    mistake(checks.time_average, answer_by(step=faster), CLASS, "and PUSH is missing"),
+    mistake(checks.time_average, answer_by(push), CLASS, "forgets its start too slowly"),
+    mistake(checks.time_average, answer_by(push, step=faster, settle=0.0), CLASS, "nothing is left out"),
+    mistake(checks.time_average, answer_by(push, step=faster, settle=1.0), CLASS, "you leave out one time unit"),
     *nonsense_functions(checks.time_average),
     right(checks.least_cost, checks._cheapest),
     right(checks.least_cost, plan_by()),
@@ -244,6 +268,8 @@ CASES = [
     mistake(checks.least_cost, lambda *a: 5.0, "two numbers"),
     nonsense(checks.least_cost, lambda *a: (-1.0, 5.0), "not negative", label="negative"),
     nonsense(checks.least_cost, lambda *a: (0.1, 5.0), "the start alone", label="hardly settled"),
+    right(checks.least_cost, lambda *a: checks._cheapest(*a, RATE), CLASS),
+    mistake(checks.least_cost, plan_by(), CLASS, "as if the bias died like e^(-settle)"),
     *nonsense_functions(checks.least_cost),
     right(checks.macro_path, path_by(), g),
     right(checks.macro_path, lambda *a: path_by()(*a).tolist(), g),

@@ -195,7 +195,7 @@ CASES = [
     mistake(checks.windows, cut, lambda v: bar_by(power=0.4)(v), "is off by"),
     mistake(checks.windows, cut, lambda v: error_bar(v[:9]), "fixed in it"),
     right(checks.windows, cut, bar_by(QUANTILE), CLASS),
-    mistake(checks.windows, cut, error_bar, CLASS, "is off by"),
+    mistake(checks.windows, cut, error_bar, CLASS, "this is the usual interval, of 95 %"),
     mistake(checks.windows, cut, bar_by(2 * QUANTILE - 1), CLASS, f"is the quantile {QUANTILE}"),
     nonsense(checks.windows, 3.0, error_bar, "should be a function", label="a number to cut"),
     nonsense(checks.windows, lambda p, c: 3.0, error_bar, "list of windows", label="no list"),
