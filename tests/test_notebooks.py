@@ -426,7 +426,9 @@ def test_a_try_names_every_cell_that_fails_and_writes_nothing(tmp_path, capsys):
     path.write_text("# %%\nx = 1\nassert x == 2\n\n# %%\nassert x == 1\n\n# %%\nprint(x)\ny\n", encoding="utf-8")
     assert notebooks_tool.main(["try", str(path), "--into", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert "[1], line 2: assert x == 2\n    AssertionError\n[3], line 2: y\n    NameError: name 'y' is not defined" in said
+    assert (
+        "[1], line 2: assert x == 2\n    AssertionError\n[3], line 2: y\n    NameError: name 'y' is not defined" in said
+    )
     assert "[2]" not in said and [one.name for one in tmp_path.iterdir()] == [path.name]
     path.write_text("# %%\nassert True\n", encoding="utf-8")
     assert notebooks_tool.main(["try", str(path), "--into", str(tmp_path)]) == 0

@@ -88,7 +88,7 @@ def write_text(notebook: Any) -> str:
 
 
 def execute(notebook: Any, folder: Path, timeout: int = 300, go_on: bool = False) -> None:
-    """Run every cell in order, as nbval will: in the notebook's folder, one numerical thread. ``go_on``: after a failed one too."""
+    """Run every cell in order, as nbval will: in the notebook's folder, one numerical thread. ``go_on`` after one that fails."""
     os.environ.update(ONE_THREAD)
     notebook.metadata = {"kernelspec": dict(KERNEL)}
     for cell in notebook.cells:
@@ -198,7 +198,8 @@ def main(arguments: list[str] | None = None) -> int:
             return failed + 1
         if problems:
             failed += 1
-            print(f"{path}: not written, because", *problems, sep="\n", file=sys.stderr)
+            said = "these cells fail" if options.action == "try" else "not written, because"
+            print(f"{path}: {said}", *problems, sep="\n", file=sys.stderr)
             continue
         if options.action == "try":
             print(f"{path}: every cell ran and every assert holds; nothing was written")
