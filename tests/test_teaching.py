@@ -139,6 +139,14 @@ def test_the_syllabi_fit_their_time_and_name_what_is_there():
         minutes = sum(teaching.part_of(number, wanted, COURSE)[1] for number, wanted in there.items())
         assert minutes <= 90 or (len(there) > 1 and "all" in there.values()), f"{session['title']}: {minutes} minutes"
         assert all(str(name) in numbers for name in session.get("exercises", []))
+        taken = [
+            COURSE[number].sections[k]
+            for number, wanted in there.items()
+            for k in range(len(COURSE[number].sections))
+            if wanted == "all" or k + 1 in wanted
+        ]
+        if "slider" in session["live"]:
+            assert any(part.sliders for part in taken), f"{session['title']}: a slider to show is in no section of it"
     with pytest.raises(ValueError, match=r"chapter 01 has sections 1 to 8, not \[9\]"):
         teaching.part_of("01", [9], COURSE)
     with pytest.raises(ValueError, match=r"syllabi.yml: there is no chapter 98"):

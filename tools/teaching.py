@@ -250,7 +250,8 @@ SYLLABI = """\
 
 {made}
 
-Minutes are a reader's, added up over the sections that a session takes ([all sections](chapters.md)).
+Minutes are a reader's, added up over the sections that a session takes ([all sections](chapters.md)). If you show and talk, count
+half of them. Where a session has two whole chapters, take one.
 
 {plans}"""
 
