@@ -83,7 +83,10 @@ def ends(control):
 
 
 def test_every_demo_has_its_sliders():
-    assert sorted(cell.id for cell in slider_cells()) == sorted(DEMOS)
+    """The demos of a chapter that somebody has deleted may stay."""
+    there = {path.stem[:2] for path in NOTEBOOKS.glob("*.ipynb")}
+    used = [name for name, demo in DEMOS.items() if demo.__module__.split(".ch")[1][:2] in there]
+    assert sorted(cell.id for cell in slider_cells()) == sorted(used)
 
 
 @pytest.mark.parametrize("first, source", slider_cells())

@@ -6,6 +6,7 @@ in three ways, the solution read from the course folder.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import nbformat
 from nbgrader.api import Gradebook
+from nbgrader.apps.nbgraderapp import NbGraderApp
 from test_exercises import tool
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -176,6 +178,13 @@ def the_guard_leaves_no_trace(course: Path) -> None:
     for student in ("ada", "mallory"):
         _, notebook = graded(course, student)
         assert not [cell for cell in notebook.cells if "addaudithook" in cell.source or "_sys" in cell.source]
+
+
+def test_the_page_calls_commands_that_nbgrader_has():
+    page = (ROOT / "teaching" / "grading.md").read_text(encoding="utf-8")
+    called = set(re.findall(r"(?:^|`)nbgrader (\w+)", page, re.MULTILINE))
+    there = set(NbGraderApp.subcommands) - {"formgrade"}  # which only says where the formgrader is now
+    assert {"generate_assignment", "autograde", "generate_feedback"} <= called <= there
 
 
 def test_every_submission_has_what_it_earned(tmp_path):

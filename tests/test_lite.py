@@ -1,6 +1,8 @@
 """What can be known without a network about the course in a browser alone: it needs nothing that is not there."""
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +90,24 @@ def test_every_notebook_installs_the_course_first(tmp_path):
     assert len(written) == len(NOTEBOOKS)
     assert all(nbformat.read(path, as_version=4).cells[0].source == lite.INSTALL for path in written)
     assert (tmp_path / "contents" / "tests" / "reference").is_dir()
+
+
+def test_what_was_computed_before_is_found_from_an_installed_package(tmp_path):
+    """The packages lie elsewhere, as in JupyterLite and on Colab, and the session is in the folder of the chapters."""
+    lite.contents(tmp_path / "contents")
+    for package in ("hmm_core", "hmm_course"):
+        shutil.copytree(ROOT / package, tmp_path / "installed" / package)
+    script = (
+        "import hmm_course; from hmm_course.figures import ch16, committed; print(hmm_course.__file__);"
+        "print(len(committed('03-resolved')), len(ch16.sources_data()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path / "contents" / "notebooks",
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "installed")},
+    )
+    place, counts = run.stdout.split("\n", 1)
+    assert place.startswith(str(tmp_path)) and all(int(count) > 0 for count in counts.split())

@@ -32,6 +32,7 @@ CLOCK = re.compile(
 )
 DURATION = re.compile(r"Wall time|CPU times|\d\s?(ms|µs|it/s)\b|\d\s?s/it\b")
 DOI = re.compile(r"\b10\.\d{4,9}/\S+")
+LINK = re.compile(r"\]\(([^)\s#:]+)(?:#[^)]*)?\)")  # to a file beside it: no address of the web, no attachment
 
 
 def code_cells(notebook: Any) -> list[tuple[int, Any]]:
@@ -283,6 +284,13 @@ def test_chapter_has_the_promised_anatomy(path):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("path", CHAPTERS + SOLUTIONS, ids=name_of)
+def test_links_lead_somewhere(path):
+    """Who deletes a chapter learns here which others speak of it."""
+    links = LINK.findall(prose(nbformat.read(path, as_version=4)))
+    assert not [link for link in links if not (path.parent / link).is_file()]
+
+
 # ------------------------------------------------------------------ the rules themselves
 
 
@@ -411,3 +419,17 @@ def test_a_run_into_another_folder_leaves_the_file_alone_and_says_its_seconds(tm
     said = re.search(r"1 cells, (\d+) s, (\d+) s of the processor$", capsys.readouterr().out, re.MULTILINE)
     clock, processor = map(int, said.groups())
     assert 1 <= processor < clock or os.name == "nt"
+
+
+def test_a_try_names_every_cell_that_fails_and_writes_nothing(tmp_path, capsys):
+    path = tmp_path / "07_changed.py"
+    path.write_text("# %%\nx = 1\nassert x == 2\n\n# %%\nassert x == 1\n\n# %%\nprint(x)\ny\n", encoding="utf-8")
+    assert notebooks_tool.main(["try", str(path), "--into", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert (
+        "[1], line 2: assert x == 2\n    AssertionError\n[3], line 2: y\n    NameError: name 'y' is not defined" in said
+    )
+    assert "[2]" not in said and [one.name for one in tmp_path.iterdir()] == [path.name]
+    path.write_text("# %%\nassert True\n", encoding="utf-8")
+    assert notebooks_tool.main(["try", str(path), "--into", str(tmp_path)]) == 0
+    assert "every assert holds" in capsys.readouterr().out and [one.name for one in tmp_path.iterdir()] == [path.name]

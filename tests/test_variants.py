@@ -151,6 +151,12 @@ def test_the_command_runs_what_it_writes_for_one_class(tmp_path, capsys, monkeyp
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert written == {f"source/{name}/{name}.ipynb", f"exercises/{name}.ipynb", "nbgrader_config.py"}
     assert before == {path: path.read_bytes() for path in before}
+    assert tool.main(["--seed", "7", "--only", "01", "--", str(tmp_path)]) == 0  # the same once more: nothing is lost
+    source = tmp_path / "source" / name / f"{name}.ipynb"
+    changed = source.read_text(encoding="utf-8").replace('"points": 2', '"points": 6')
+    source.write_text(changed, encoding="utf-8")
+    assert tool.main(["--seed", "7", "--only", "01", "--", str(tmp_path)]) == 1
+    assert f"{source} was changed" in capsys.readouterr().err and source.read_text(encoding="utf-8") == changed
     for arguments in (["--seed", "7"], ["--seed", "7", "--check", str(tmp_path)]):
         with pytest.raises(SystemExit):
             tool.main(arguments)

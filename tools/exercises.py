@@ -152,6 +152,19 @@ def for_a_class(solution: Any, number: str, seed: int) -> Any:
     return notebook
 
 
+def write_new(folder: Path, files: dict[str, str]) -> None:
+    """Write all, or none: FileExistsError if one is there with another text, for a lecturer may have changed it (points, say)."""
+    for name, text in files.items():
+        if (folder / name).is_file() and (folder / name).read_text(encoding="utf-8") != text:
+            raise FileExistsError(
+                f"{folder / name} was changed, or belongs to another seed. It stays as it is: "
+                "delete it if it shall be written anew, or name another folder."
+            )
+    for name, text in files.items():
+        with whole(folder / name) as draft:
+            draft.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_for_a_class(seed: int, folder: Path, only: Sequence[str] = ()) -> None:
     """A course folder for nbgrader, source/NAME/NAME.ipynb, and exercises/NAME.ipynb. RuntimeError if a solution does not run."""
     for number in only or variants.EXERCISES:
@@ -161,12 +174,11 @@ def write_for_a_class(seed: int, folder: Path, only: Sequence[str] = ()) -> None
         execute(ran, SOLUTIONS)
         if wrong := complaints(ran):
             raise RuntimeError(f"exercise {number} does not run with seed {seed}: {wrong}")
-        for place, notebook in (("source/" + path.stem, varied), ("exercises", exercise(varied))):
-            with whole(folder / place / path.name) as draft:
-                draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+        places = {f"source/{path.stem}/{path.name}": varied, f"exercises/{path.name}": exercise(varied)}
+        write_new(folder, {name: nbformat.writes(notebook) + "\n" for name, notebook in places.items()})
         print(f"{folder}: exercise {number} with the numbers of class {seed}; its solution was run", flush=True)
-    with whole(folder / CONFIGURATION.name) as draft:
-        draft.write_bytes(CONFIGURATION.read_bytes())
+    if not (folder / CONFIGURATION.name).exists():  # one that is there may have been changed
+        write_new(folder, {CONFIGURATION.name: CONFIGURATION.read_text(encoding="utf-8")})
 
 
 def differences(files: dict[str, str], folder: Path) -> list[str]:
@@ -195,7 +207,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.seed is not None:
         if options.folder == EXERCISES or options.check:
             parser.error("--seed writes for one class: give it a FOLDER of its own, and no --check")
-        write_for_a_class(options.seed, options.folder, options.only)
+        try:
+            write_for_a_class(options.seed, options.folder, options.only)
+        except FileExistsError as error:
+            print(error, file=sys.stderr)
+            return 1
         return 0
 
     files = generate()

@@ -52,6 +52,8 @@ def contents(into: Path) -> None:
             notebook.cells.insert(0, nbformat.v4.new_code_cell(INSTALL, id="lite"))
             nbformat.write(notebook, into / folder / path.name)
     shutil.copytree(ROOT / "tests" / "reference", into / "tests" / "reference")
+    (into / "benchmarks").mkdir()
+    shutil.copy(ROOT / "benchmarks" / "relatives.json", into / "benchmarks")  # chapter 16 shows these seconds
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
     python tools/notebooks.py text notebooks/04_the_loop.ipynb      -> build/notebooks/04_the_loop.py, to edit
     python tools/notebooks.py build build/notebooks/04_the_loop.py  -> notebooks/04_the_loop.ipynb, executed
+    python tools/notebooks.py try build/notebooks/04_the_loop.py    -> nothing: says of every cell whether it fails, and where
     python tools/notebooks.py run notebooks/*.ipynb                 -> executed again, in place, or --into another folder
 
 The text is Jupytext's percent format. A figure's alternative text stands on the line that opens its cell:
@@ -24,6 +25,7 @@ text differs only where the results do.
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,8 +87,8 @@ def write_text(notebook: Any) -> str:
     return jupytext.writes(notebook, fmt="py:percent")
 
 
-def execute(notebook: Any, folder: Path, timeout: int = 300) -> None:
-    """Run every cell in order, as nbval will: in the notebook's folder, one numerical thread."""
+def execute(notebook: Any, folder: Path, timeout: int = 300, go_on: bool = False) -> None:
+    """Run every cell in order, as nbval will: in the notebook's folder, one numerical thread. ``go_on`` after one that fails."""
     os.environ.update(ONE_THREAD)
     notebook.metadata = {"kernelspec": dict(KERNEL)}
     for cell in notebook.cells:
@@ -96,6 +98,7 @@ def execute(notebook: Any, folder: Path, timeout: int = 300) -> None:
         notebook,
         kernel_name=KERNEL["name"],
         timeout=timeout,
+        allow_errors=go_on,
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # its warning that it talks without encryption is no news to a reader
@@ -113,6 +116,20 @@ def settle(notebook: Any) -> None:
             cell.metadata.pop("execution", None)
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
+
+
+def failures(notebook: Any) -> list[str]:
+    """What every cell that failed raised, with its number in brackets and the line."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.traceback))  # without colours
+                line = re.search(r"^-+> *(\d+)\s+(.*)", trace, re.MULTILINE)
+                place = f", line {line[1]}: {line[2].strip()}" if line else ""
+                error = f"{output.ename}: {output.evalue}".rstrip(": ")
+                found.append(f"[{cell.execution_count}]{place}\n    {error}")
+    return found
 
 
 def complaints(notebook: Any) -> list[str]:
@@ -139,7 +156,7 @@ def home(path: Path) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; see the module's text. Returns the number of files that failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["build", "text", "run"])
+    parser.add_argument("action", choices=["build", "text", "try", "run"])
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument(
         "--into",
@@ -158,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
                 draft.write_text(write_text(nbformat.read(path, as_version=4)), encoding="utf-8")
             print(f"{path} -> {target}")
             continue
-        if options.action == "build":
+        if options.action in ("build", "try"):
             notebook = read_text(path)
             folder = options.into or ROOT / home(path)
         else:
@@ -167,8 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         start = seconds()
         try:
-            execute(notebook, folder.resolve(), options.timeout)
-            problems = complaints(notebook)
+            execute(notebook, folder.resolve(), options.timeout, options.action == "try")
+            problems = failures(notebook) + complaints(notebook)
         except CellExecutionError as error:
             problems = [str(error)]
         except (
@@ -181,7 +198,11 @@ def main(arguments: list[str] | None = None) -> int:
             return failed + 1
         if problems:
             failed += 1
-            print(f"{path}: not written, because", *problems, sep="\n", file=sys.stderr)
+            said = "these cells fail" if options.action == "try" else "not written, because"
+            print(f"{path}: {said}", *problems, sep="\n", file=sys.stderr)
+            continue
+        if options.action == "try":
+            print(f"{path}: every cell ran and every assert holds; nothing was written")
             continue
         nbformat.validate(notebook)
         with whole(target) as draft:

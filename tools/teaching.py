@@ -268,12 +268,12 @@ def chapters_page() -> str:
 # ------------------------------------------------------------------ syllabi.md
 
 SYLLABI = """\
-# Three syllabi
+# Syllabi
 
 {made}
 
-Minutes are a reader's, added up over the sections that a session takes ([all sections](chapters.md)). A chapter or exercise
-without a link is in preparation; the plan keeps its place.
+Minutes are a reader's, added up over the sections that a session takes ([all sections](chapters.md)). If you show and talk, count
+half of them. Where a session has two whole chapters, take one.
 
 {plans}"""
 
@@ -281,7 +281,7 @@ without a link is in preparation; the plan keeps its place.
 def part_of(number: str, wanted: Any, course: dict[str, Chapter]) -> tuple[str, int]:
     """A chapter, or the sections of it that are wanted (counted from 1, or "all"), as a link, and their minutes."""
     if number not in course:
-        return f"{number} (in preparation)", 0
+        raise ValueError(f"syllabi.yml: there is no chapter {number}")
     one = course[number]
     link = f"[{number} {one.title}](../notebooks/{one.path.name})"
     if wanted == "all":
@@ -302,10 +302,10 @@ def syllabi_page() -> str:
             lines += [f"### {number}. {session['title']}", "", one_line(session["goal"]), ""]
             lines += [f"- **Material** ({read} minutes): " + "; ".join(text for text, _ in parts)]
             if names := [str(name) for name in session.get("exercises", [])]:
-                known = [tasks[name] for name in names if name in tasks]
-                written = sum(int(head["minutes"]) for _, head in known)
-                links = [f"[{tasks[n][1]['title']}](../exercises/{tasks[n][0].name})" for n in names if n in tasks]
-                links += [f"exercise {name} (in preparation)" for name in names if name not in tasks]
+                if gone := [name for name in names if name not in tasks]:
+                    raise ValueError(f"syllabi.yml: there is no exercise {', '.join(gone)}")
+                written = sum(int(tasks[name][1]["minutes"]) for name in names)
+                links = [f"[{tasks[name][1]['title']}](../exercises/{tasks[name][0].name})" for name in names]
                 lines += [f"- **Homework** ({written} minutes): " + "; ".join(links)]
             lines += [f"- **Show live:** {one_line(session['live'])}", f"- **Ask:** {one_line(session['ask'])}", ""]
         plans.append("\n".join(lines))

@@ -131,13 +131,15 @@ def load(name: str) -> tuple[Callable[..., Data], Callable[..., Any]]:
     return getattr(home, compute), getattr(home, draw)
 
 
-def committed(name: str) -> Data:
-    """The data of a figure as the repository holds them, for studies too long for a chapter; ``make reproduce`` computes them.
+def of_the_repository(name: str) -> Path:
+    """A file of the checkout, or beside the folder of the notebook where the package is installed elsewhere."""
+    places = [root / name for root in (Path(__file__).parents[2], Path.cwd().parent)]
+    return next((file for file in places if file.exists()), places[0])
 
-    They lie in tests/reference of the checkout, or beside the folder of the notebook where the package is installed elsewhere.
-    """
-    places = [root / "tests" / "reference" / f"{name}.npz" for root in (Path(__file__).parents[2], Path.cwd().parent)]
-    with np.load(next((file for file in places if file.exists()), places[0])) as data:
+
+def committed(name: str) -> Data:
+    """The data of a figure in tests/reference, for studies too long for a chapter; ``make reproduce`` computes them."""
+    with np.load(of_the_repository(f"tests/reference/{name}.npz")) as data:
         return dict(data)
 
 

@@ -1,14 +1,25 @@
 """Figures of chapter 16: six materials, multiscale bases and their resonance, the study, small periods, many sources."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import hmm_core as hmm
 from hmm_core.compare.broken import CORNERS
-from hmm_course.figures import BLUE, GREEN, ORANGE, PINK, Array, Data, canvas, committed, plain, rate_plot
+from hmm_course.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    Array,
+    Data,
+    canvas,
+    committed,
+    of_the_repository,
+    plain,
+    rate_plot,
+)
 from hmm_course.figures.ch16_study import (
     CASES,
     COLUMNS,
@@ -38,7 +49,7 @@ LOOK = {
     "DNS": {"color": ORANGE, "marker": "x"},
 }
 PRODUCTS = {"HMM + reconstruction": 3, "MsFEM": 4, "MsFEM oversampled": 4}  # U and two correctors; four basis functions
-SECONDS = Path(__file__).parents[2] / "benchmarks" / "relatives.json"
+SECONDS = "benchmarks/relatives.json"
 
 
 def table(data: Data, case: str, method: str) -> dict[str, Array]:
@@ -270,7 +281,7 @@ def losses(data: Data) -> Any:
 def sources_data(N: int = 16) -> Data:
     """For the graded material, N = 16: work counted and processor seconds measured (by benchmarks/relatives.py, once), before the
     first source and for every one."""
-    data, seconds = committed("16-study"), json.loads(SECONDS.read_text(encoding="utf-8"))["seconds"]
+    data, seconds = committed("16-study"), json.loads(of_the_repository(SECONDS).read_text(encoding="utf-8"))["seconds"]
     out: Data = {"methods": np.array(list(seconds))}
     for column in ("setup", "per_source"):
         rows = [table(data, "graded", method) for method in seconds]
