@@ -17,7 +17,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         glass, resin, load = (20.0, 0.2), (1.0, 0.35), 0.0
     else:
         glass, resin = (some(draw, 18, 26, 1), some(draw, 0.15, 0.25)), (1.0, some(draw, 0.3, 0.42))
-        load = some(draw, 0.4, 1.6, 1)
+        load = float(draw.choice([0.4, 0.6, 0.8, 1.2, 1.4, 1.6]))
     bending, shear = f"(1 + 3 / 8 * {load}) * ", f"(1 + {load} / 2) * "
     return {
         "glass": glass,
