@@ -8,7 +8,7 @@ import pytest
 from browser import ROOT, ask, at_end, lab, new_folder, nudge, open_notebook, run_all, slider_cells, until
 from selenium.webdriver.common.keys import Keys
 
-# The benchmark of the sliders aims at a median of 0.25 s on a quiet machine (measured here: 0.12 to 0.15); this is for a busy one.
+# The sliders' benchmark aims at a median of 0.25 s on a quiet machine (here it was 0.12 to 0.15); this is for a busy one.
 PATIENCE = 0.75
 CHAPTERS = ["notebooks/05_boundary_conditions.ipynb", "notebooks/10_heat_and_porous_flow.ipynb"]
 EXERCISE = "exercises/01_effective_coefficients_line.ipynb"
