@@ -40,7 +40,11 @@ LINKS = [link for link in re.findall(r"\]\(([^)\s]+)\)", README) if "://" not in
 
 @pytest.mark.parametrize("link", LINKS)
 def test_links_lead_somewhere(link):
-    assert (ROOT / link).exists()
+    """To a file or folder, and to a heading of it by its words in small letters."""
+    path, _, anchor = link.partition("#")
+    assert (ROOT / path).exists()
+    headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+    assert not anchor or anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 
 def test_the_map_is_true():
