@@ -7,11 +7,11 @@
 Each exercise has a module here. It holds
 
     numbers(draw)     the published numbers if ``draw`` is None, else a class's, drawn from it; and what follows from them
-    PLACES            the places in the published text where they stand: "a = 1 / («mean» + np.cos(2 * np.pi * y))"
+    PLACES            the places in the published text where they stand: "return 1 / («alpha» + np.cos(2 * np.pi * y))"
     question(draw)    the question, with a model answer and the right value found in another way
 
-A name between « and » stands for its number, written as Python does or by the format behind a colon, «mean:.3f». Filled with the
-published numbers a place must occur in the exercise. So the exercise is written once, as people read it, and the solutions stay
+A name between « and » stands for its number, written as Python does or by the format behind a colon, «top:.4g»; ``told`` picks
+words that differ. Filled with the published numbers a place must occur in the exercise. So the exercise is written once, as people read it, and the solutions stay
 the only source. Checks that depend on numbers take the seed: ``checks.corrector(corrector, seed=7)``.
 
 ``tools/exercises.py FOLDER --seed N`` makes a class's exercises. Many tasks ask for a general function, which answers for every
@@ -48,6 +48,11 @@ class Question:
 def some(draw: Draw, low: float, high: float, digits: int = 2) -> float:
     """A number between two, with so many digits behind the point."""
     return round(float(draw.uniform(low, high)), digits)
+
+
+def told(draw: Draw | None, pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """What a text says, by name: the first of each pair as published, the second to a class."""
+    return {name: pair[draw is not None] for name, pair in pairs.items()}
 
 
 def _module(exercise: str) -> ModuleType:

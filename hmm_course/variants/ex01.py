@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -13,20 +13,24 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
     return {
         "alpha": alpha,
         "effective": 1 / alpha,
-        "exactly": f"1 / {alpha}" if draw else "0.5",
-        "named": f"1/({alpha}+cos)" if draw else "1/(2 + cos)",
         "ceiling": 1.1 / (alpha - 1),
         "least": f"{alpha + 1:g}",
         "arithmetic": 1 / np.sqrt(alpha**2 - 1),
         "top": alpha / 8,
         "twice": 2 * alpha,
-        "steepest": f"{1 + 1 / alpha:.2f}" if draw else "one and a half",
-        "as_fraction": rf"\tfrac{{1}}{{{alpha}}}" if draw else r"\tfrac12",
-        "half": f"{alpha / 2:g}\\," if draw else "",
-        "times_half": f"{alpha / 2:g} * " if draw else "",
         "graded": 0.169925001442 * alpha / 2,
-        "option": f", alpha={alpha}" if draw else "",
-    }
+    } | told(
+        draw,
+        {
+            "exactly": ("0.5", f"1 / {alpha}"),
+            "named": ("1/(2 + cos)", f"1/({alpha}+cos)"),
+            "steepest": ("one and a half", f"{1 + 1 / alpha:.2f}"),
+            "as_fraction": (r"\tfrac12", rf"\tfrac{{1}}{{{alpha}}}"),
+            "half": ("", f"{alpha / 2:g}\\,"),
+            "times_half": ("", f"{alpha / 2:g} * "),
+            "option": ("", f", alpha={alpha}"),
+        },
+    )
 
 
 PLACES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Array, Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -38,7 +38,6 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "darkest": 14 * poor,
         "darker": 25 * poor,
         "within": 0.05 * poor,
-        "of_poor": f"known = {poor} * np" if draw else "known = np",
         "axis": axis,
         "other": 3 - axis,
         "first": ("first", "second")[axis - 1],
@@ -47,22 +46,27 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "p": "pq"[axis - 1],  # the component of the gradient across the layers
         "q": "qp"[axis - 1],
         "with_p": ("across the layers and $q$ along", "along the layers and $q$ across")[axis - 1],
-        "start": np.pi / 2 if draw else 0.0,  # the angle of the normal is start + sense theta
         "sense": turn or 1,
         "normal": normal,
         "as_array": as_array,
         "theta": theta,
         "kappa": kappa,
-        "lead": f"{kappa} " if draw else "",
-        "times": f"{kappa} * " if draw else "",
-        "dual_poor": f"{kappa} / {poor}" if draw else "1.0",
         "dual_good": f"{kappa} / {10 * poor}",
-        "and_times": f" and multiplied by {kappa}" if draw else "",
-        "common": " (a factor common to both changes nothing)" if draw else "",
         "radius": radius,
-        "radius_times": f"{radius} * " if draw else "",
-        "radius_tex": radius if draw else "",
-    }
+    } | told(
+        draw,
+        {
+            "of_poor": ("known = np", f"known = {poor} * np"),
+            "start": (0.0, np.pi / 2),  # the angle of the normal is start + sense theta
+            "lead": ("", f"{kappa} "),
+            "times": ("", f"{kappa} * "),
+            "dual_poor": ("1.0", f"{kappa} / {poor}"),
+            "and_times": ("", f" and multiplied by {kappa}"),
+            "common": ("", " (a factor common to both changes nothing)"),
+            "radius_times": ("", f"{radius} * "),
+            "radius_tex": ("", radius),
+        },
+    )
 
 
 PLACES = (

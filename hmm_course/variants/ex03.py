@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Array, Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some, told
 
 # which faces belong to a cell, and what follows from it in words and in code: as published, and for a class
 FACES = {
@@ -44,32 +44,40 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
     mean = some(draw, 2.1, 4, 1) if draw else 2
     jump = float(draw.choice([0.31, 0.33, 0.39, 0.41, 0.43])) if draw else 0.37  # on no face for n < 100
     bound = np.ceil(450 / (10 - 9 * jump)) / 100  # half a cell in the wrong phase, against the arithmetic mean
-    return {
-        "slope": slope,
-        "and_slope": f" and a mean slope of {slope}" if draw else "",
-        "but_one": ", for a mean slope of 1" if draw else "",
-        "times": f"{slope} * " if draw else "",
-        "times_y": slope if draw else "",
-        "over": f" / {slope}" if draw else "",
-        "divided": f", divided by {slope}" if draw else "",
-        "per": f"per mean slope, which is {slope}" if draw else "for a mean slope of 1",
-        "mean_flux": "mean flux per slope" if draw else "mean flux",
-        "top": 2.5 * slope,
-        "good": good,
-        "effective": 2 * good / (1 + good),
-        "alone": slope * ((1 + good) / 2 - 2 * good / (1 + good)),  # with a minus
-        "mean": mean,
-        "radicand": mean**2 - 1,
-        "draw": int(draw.integers(4, 1000)) if draw else 3,
-        "poor": poor,
-        "rich": 10 * poor,
-        "apart": 0.25 * poor,
-        "jump": jump,
-        "rest": 1 - jump,
-        "bound": bound,
-        "almost": bound - 0.08,
-        "digits": 2 if draw else 1,
-    } | {name: pair[bool(draw)] for name, pair in FACES.items()}
+    return (
+        {
+            "slope": slope,
+            "top": 2.5 * slope,
+            "good": good,
+            "effective": 2 * good / (1 + good),
+            "alone": slope * ((1 + good) / 2 - 2 * good / (1 + good)),  # with a minus
+            "mean": mean,
+            "radicand": mean**2 - 1,
+            "draw": int(draw.integers(4, 1000)) if draw else 3,
+            "poor": poor,
+            "rich": 10 * poor,
+            "apart": 0.25 * poor,
+            "jump": jump,
+            "rest": 1 - jump,
+            "bound": bound,
+            "almost": bound - 0.08,
+        }
+        | told(
+            draw,
+            {
+                "and_slope": ("", f" and a mean slope of {slope}"),
+                "but_one": ("", ", for a mean slope of 1"),
+                "times": ("", f"{slope} * "),
+                "times_y": ("", slope),
+                "over": ("", f" / {slope}"),
+                "divided": ("", f", divided by {slope}"),
+                "per": ("for a mean slope of 1", f"per mean slope, which is {slope}"),
+                "mean_flux": ("mean flux", "mean flux per slope"),
+                "digits": (1, 2),
+            },
+        )
+        | told(draw, FACES)
+    )
 
 
 PLACES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Array, Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -49,8 +49,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
             f"bracket around {mean} at every size; on single floors of 16 tiles mostly wrong",
         ),
     }
-    values = {name: pair[draw is not None] for name, pair in published_and_class.items()}
-    return values | {"mean": mean, "corner": corner, "G": G}
+    return told(draw, published_and_class) | {"mean": mean, "corner": corner, "G": G}
 
 
 PLACES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -17,17 +17,22 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "p": p,
         "s": s,
         "c": c,
-        "star": f"1/{p}" if draw else r"\tfrac12",
-        "in_code": f"1 / {p}" if draw else "0.5",
-        "in_picture": f"1/{p}" if draw else "½",
-        "option": f", alpha={p}" if draw else "",
-        "times_s": f"{s} * " if draw else "",
-        "times_c": f"{c} * " if draw else "",
-        "contrast": "" if draw else "contrast 55, ",
-        "filtered": "at six periods about a hundredth of the error of the box"
-        if draw
-        else "error 0.1 % at six periods, where the box has 14.5 %",
-    }
+    } | told(
+        draw,
+        {
+            "star": (r"\tfrac12", f"1/{p}"),
+            "in_code": ("0.5", f"1 / {p}"),
+            "in_picture": ("½", f"1/{p}"),
+            "option": ("", f", alpha={p}"),
+            "times_s": ("", f"{s} * "),
+            "times_c": ("", f"{c} * "),
+            "contrast": ("contrast 55, ", ""),
+            "filtered": (
+                "error 0.1 % at six periods, where the box has 14.5 %",
+                "at six periods about a hundredth of the error of the box",
+            ),
+        },
+    )
 
 
 PLACES = (

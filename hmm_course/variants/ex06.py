@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Array, Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -46,8 +46,7 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
             "both cheaper than yours, the periodic one by far",
         ),
     }
-    values = {name: pair[draw is not None] for name, pair in published_and_class.items()}
-    return values | {
+    return told(draw, published_and_class) | {
         "alpha": alpha,
         "finer": finer,
         "N_modelling": N_modelling,

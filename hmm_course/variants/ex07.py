@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -22,37 +22,47 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "middle": round(20 / v),
         "last": round(41 / v),
         "guide": 0.075 * np.sqrt(v),
-        "rate": "v" if draw else "1",
-        "a_rate": "$v$" if draw else "1",
-        "over": " v" if draw else "1",
-        "times": "v * " if draw else "",
-        "factor": "v\\," if draw else "",
-        "by": " * v" if draw else "",
-        "per": " / v" if draw else "",
-        "bracket": "(" if draw else "",
-        "closed": ")" if draw else "",
-        "name": ", v" if draw else "",
-        "value": f", {v}" if draw else "",
-        "what": ", the rate at which a car moves" if draw else "",
-        "here": f", where $v={v}$" if draw else "",
-        "times_v": ", times v" if draw else "",
-        "chance": " with probability $v$" if draw else "",
-        "and_chance": " & (rng.random(replicas) < v)" if draw else "",
-        "hint_rate": " Each such car counts with its rate $v$." if draw else "",
-        "hint_chance": " `rng.random(R) < v` is True with probability $v$." if draw else "",
-        "hint_move": ", and the random number is below $v$" if draw else "",
-        "breaks": "every second time, or more often" if draw else "every second time",
-        "batches": f"some {30 * v:.0f}" if draw else "thirty",
-        "keep": "do about as well, without any $r_k$" if draw else "keep the promise",
-        "independent": f"some {7.5 / v:.0f}" if draw else "seven or eight",
-        "worth": r"slope near $-\frac12$; 2000 values are worth far fewer" if draw
-        else "slope $-0.52$; 2000 values are worth some 250 to 300",
-        "holds": "the naive 95 % interval breaks its promise, the others nearly keep it" if draw
-        else "the 95 % interval holds in 50 % (naive), 91 % (mixing time), 94 % (batches)",
-        "off": "the densities are off by less than the answers, and not a car is lost" if draw
-        else "answers off by 5 %, densities by 2 %, and not a car lost",
-        "biased": "is too fast by the factor 40/39" if draw else "runs at 0.382 instead of 0.373",
-    }  # fmt: skip
+    } | told(
+        draw,
+        {
+            "rate": ("1", "v"),
+            "a_rate": ("1", "$v$"),
+            "over": ("1", " v"),
+            "times": ("", "v * "),
+            "factor": ("", "v\\,"),
+            "by": ("", " * v"),
+            "per": ("", " / v"),
+            "bracket": ("", "("),
+            "closed": ("", ")"),
+            "name": ("", ", v"),
+            "value": ("", f", {v}"),
+            "what": ("", ", the rate at which a car moves"),
+            "here": ("", f", where $v={v}$"),
+            "times_v": ("", ", times v"),
+            "chance": ("", " with probability $v$"),
+            "and_chance": ("", " & (rng.random(replicas) < v)"),
+            "hint_rate": ("", " Each such car counts with its rate $v$."),
+            "hint_chance": ("", " `rng.random(R) < v` is True with probability $v$."),
+            "hint_move": ("", ", and the random number is below $v$"),
+            "breaks": ("every second time", "every second time, or more often"),
+            "batches": ("thirty", f"some {30 * v:.0f}"),
+            "keep": ("keep the promise", "do about as well, without any $r_k$"),
+            "independent": ("seven or eight", f"some {7.5 / v:.0f}"),
+            "worth": (
+                "slope $-0.52$; 2000 values are worth some 250 to 300",
+                r"slope near $-\frac12$; 2000 values are worth far fewer",
+            ),
+            "holds": (
+                "the 95 % interval holds in 50 % (naive), 91 % (mixing time), 94 % (batches)",
+                "the naive 95 % interval breaks its promise, the others nearly keep it",
+            ),
+            "off": (
+                "answers off by 5 %, densities by 2 %, and not a car lost",
+                "the densities are off by less than the answers, and not a car is lost",
+            ),
+            "biased": ("runs at 0.382 instead of 0.373", "is too fast by the factor 40/39"),
+        },
+    )
 
 
 PLACES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -19,30 +19,34 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "inertia": inertia,
         "load": load,
         "thick": thick,
-        "times": f"{thick} * " if draw else "",
-        "by": f"{thick}\\," if draw else "",
-        "thickness": f" of thickness {thick}" if draw else "",
-        "balance": f"({thick}\\,j)" if draw else " j",
-        "is_what": ", the flux through the whole thickness of the bed," if draw else "",
-        "averaged": "" if draw else "averaged ",
-        "through": f" through the thickness {thick}" if draw else "",
-        "then": f", times {thick}" if draw else "",
-        "parts": f"tuple({thick} * part for part in gas_flux(*means, u, G))" if draw else "gas_flux(*means, u, G)",
-        "counts": " As in task 2 the whole thickness counts." if draw else "",
-        "each": f", each part times {thick}" if draw else "",
-        "few": "a few" if draw else "five",
-        "many": "many more" if draw else "22",
-        "in_layers": rf"(\sigma/{thick})" if draw else r"\sigma",
-        "viscous": f"2 * {load} / {thick}" if draw else "4",
-        "inertial": f"2 / 3 * ({load} / {thick}) ** 2" if draw else "8 / 3",
-        "same_plate": " of the same thickness" if draw else "",
-        "source": f"2.0 / {thick}" if draw else "2.0",
-        "per_thickness": f", for a bed of thickness 1, so that its source is divided by {thick}" if draw else "",
-        "too_much": "the two numbers printed after task 2" if draw else "2.060 against 1.142 at gradient 2",
-        "less": "the two numbers printed below them" if draw else "0.400 against 0.571",
-        "slope": "close to 2" if draw else "1.97",
-        "stalls": "" if draw else " at 0.0105",
-    }
+    } | told(
+        draw,
+        {
+            "times": ("", f"{thick} * "),
+            "by": ("", f"{thick}\\,"),
+            "thickness": ("", f" of thickness {thick}"),
+            "balance": (" j", f"({thick}\\,j)"),
+            "is_what": ("", ", the flux through the whole thickness of the bed,"),
+            "averaged": ("averaged ", ""),
+            "through": ("", f" through the thickness {thick}"),
+            "then": ("", f", times {thick}"),
+            "parts": ("gas_flux(*means, u, G)", f"tuple({thick} * part for part in gas_flux(*means, u, G))"),
+            "counts": ("", " As in task 2 the whole thickness counts."),
+            "each": ("", f", each part times {thick}"),
+            "few": ("five", "a few"),
+            "many": ("22", "many more"),
+            "in_layers": (r"\sigma", rf"(\sigma/{thick})"),
+            "viscous": ("4", f"2 * {load} / {thick}"),
+            "inertial": ("8 / 3", f"2 / 3 * ({load} / {thick}) ** 2"),
+            "same_plate": ("", " of the same thickness"),
+            "source": ("2.0", f"2.0 / {thick}"),
+            "per_thickness": ("", f", for a bed of thickness 1, so that its source is divided by {thick}"),
+            "too_much": ("2.060 against 1.142 at gradient 2", "the two numbers printed after task 2"),
+            "less": ("0.400 against 0.571", "the two numbers printed below them"),
+            "slope": ("1.97", "close to 2"),
+            "stalls": (" at 0.0105", ""),
+        },
+    )
 
 
 PLACES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -16,18 +16,22 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "rise": rise,
         "mean": mean,
         "heat": heat,
-        "slope": f"{rise} * " if draw else "",
-        "effective": f"(1 + {rise} x)/{mean}" if draw else "(1 + x)/2",
-        "takes_up": f"It takes up the heat {heat} per unit of length and degree. " if draw else "",
-        "by": f"{heat}\\," if draw else "",
-        "half": rf"\tfrac{{{heat}}}{{2}}" if draw else r"\tfrac12",
-        "owns": "what the node's share of the wall takes up" if draw else "the node's share of the wall",
-        "mass": f"{heat} * (H[:-1] + H[1:]) / 2" if draw else "(H[:-1] + H[1:]) / 2",
-        "orders": "about 1, 1 and 2" if draw else "0.98, 0.98 and 2.00",
-        "square": f"({heat}\\,H^2)" if draw else "H^2",
-        "limit": f"2 max A / ({heat} H^2)" if draw else "2 max A / H^2",
-        "to_limit": f"{2 * (1 + rise) / mean / heat:.4g}" if draw else "2",
-    }
+    } | told(
+        draw,
+        {
+            "slope": ("", f"{rise} * "),
+            "effective": ("(1 + x)/2", f"(1 + {rise} x)/{mean}"),
+            "takes_up": ("", f"It takes up the heat {heat} per unit of length and degree. "),
+            "by": ("", f"{heat}\\,"),
+            "half": (r"\tfrac12", rf"\tfrac{{{heat}}}{{2}}"),
+            "owns": ("the node's share of the wall", "what the node's share of the wall takes up"),
+            "mass": ("(H[:-1] + H[1:]) / 2", f"{heat} * (H[:-1] + H[1:]) / 2"),
+            "orders": ("0.98, 0.98 and 2.00", "about 1, 1 and 2"),
+            "square": ("H^2", f"({heat}\\,H^2)"),
+            "limit": ("2 max A / H^2", f"2 max A / ({heat} H^2)"),
+            "to_limit": ("2", f"{2 * (1 + rise) / mean / heat:.4g}"),
+        },
+    )
 
 
 PLACES = (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -24,31 +24,39 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "over": over,
         "far": far,
         "most": f"{limit:g}",
-        "known": "" if draw else r": $\rho(1-\rho)$",  # in a class exercise 7 has a rate of its own
-        "name": ", HURRY" if draw else "",
-        "value": f", {hurry}" if draw else "",
-        "what": "; HURRY times that close behind another" if draw else "",
-        "or_hurry": f", or ${hurry}\\,p$ close behind another, where the second place ahead is taken" if draw else "",
-        "hint_hurry": ", or `HURRY * p` where a driver hurries" if draw else "",
-        "hint_second": ", and a roll by -2 what stands on the second" if draw else "",
-        "hurried": " * np.where(np.roll(rings, -2, axis=1), HURRY, 1)" if draw else "",
-        "by_hurry": f"(1+{hurry - 1:.2g}\\rho)" if draw else "",
-        "times_hurry": " * (1 + (HURRY - 1) * density)" if draw else "",
-        "speed": f"{hurry}\\,p={fastest:.3g}" if draw else "p=1/2",
-        "where": "at half density " if draw else "",
-        "of_what": "at which a gap runs back through a queue" if draw else "of a lone car",
-        "digits": "2" if draw else "1",
-        "flux": "known at half density with an error bar below 0.001, and well above the obvious guess" if draw
-        else "0.148 at half density with an error bar below 0.001, where the obvious guess says 0.125",
-        "near": "0.03" if draw else "0.01",
-        "chord": "" if draw else ", $-0.14$",
-        "this": "If nobody hurries, this" if draw else "This",
-        "paper": " It needed a paper, and says nothing of drivers who hurry. Your table does:"
-        if draw else " It needed a paper. You did not:",
-        "compared": "table[10] - formula[10] > 10 * error[10]" if draw else "np.abs(table - formula).max() < 0.006",
-        "look": "three" if draw else "two",
-        "any_more": "for that either" if draw else "any more",
-    }  # fmt: skip
+    } | told(
+        draw,
+        {
+            "known": (r": $\rho(1-\rho)$", ""),  # in a class exercise 7 has a rate of its own
+            "name": ("", ", HURRY"),
+            "value": ("", f", {hurry}"),
+            "what": ("", "; HURRY times that close behind another"),
+            "or_hurry": ("", f", or ${hurry}\\,p$ close behind another, where the second place ahead is taken"),
+            "hint_hurry": ("", ", or `HURRY * p` where a driver hurries"),
+            "hint_second": ("", ", and a roll by -2 what stands on the second"),
+            "hurried": ("", " * np.where(np.roll(rings, -2, axis=1), HURRY, 1)"),
+            "by_hurry": ("", f"(1+{hurry - 1:.2g}\\rho)"),
+            "times_hurry": ("", " * (1 + (HURRY - 1) * density)"),
+            "speed": ("p=1/2", f"{hurry}\\,p={fastest:.3g}"),
+            "where": ("", "at half density "),
+            "of_what": ("of a lone car", "at which a gap runs back through a queue"),
+            "digits": ("1", "2"),
+            "flux": (
+                "0.148 at half density with an error bar below 0.001, where the obvious guess says 0.125",
+                "known at half density with an error bar below 0.001, and well above the obvious guess",
+            ),
+            "near": ("0.01", "0.03"),
+            "chord": (", $-0.14$", ""),
+            "this": ("This", "If nobody hurries, this"),
+            "paper": (
+                " It needed a paper. You did not:",
+                " It needed a paper, and says nothing of drivers who hurry. Your table does:",
+            ),
+            "compared": ("np.abs(table - formula).max() < 0.006", "table[10] - formula[10] > 10 * error[10]"),
+            "look": ("two", "three"),
+            "any_more": ("any more", "for that either"),
+        },
+    )
 
 
 PLACES = (

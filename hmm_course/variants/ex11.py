@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from hmm_course.variants import Draw, Question, some
+from hmm_course.variants import Draw, Question, some, told
 
 
 def _averaged(push: float) -> str:
@@ -32,25 +32,32 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
         "last": steps - 1,
         "time": steps / 10,
         "true": _averaged(push),
-        "constants": f"\nRATE, PUSH = {rate}, {push}  # how fast y follows x, and how strongly it pushes back\n" if draw else "",
-        "given": f"Here $\\kappa={rate}$ and $c={push}$, `RATE` and `PUSH` in the code. " if draw else "",
-        "kappa": "\\kappa " if draw else "",
-        "root": "\\sqrt\\kappa\\," if draw else "",
-        "over": "/\\kappa" if draw else "",
-        "c": "c\\," if draw else "",
-        "law": r"-c\,(x^3+\frac32x)" if draw else r"-x^3-\frac32x",
-        "by_rate": "RATE * " if draw else "",
-        "by_push": "PUSH * " if draw else "",
-        "per_rate": " / RATE" if draw else "",
-        "bracket": "(" if draw else "",
-        "closed": ")" if draw else "",
-        "own": r"$1/\kappa$" if draw else "1",
-        "within": "close to" if draw else "within a tenth of",
-        "memories": "tens of thousands of" if draw else "50 000",
-        "hardly": r"some two memories $\theta$" if draw else r"hardly more than the memory $\theta$",
-        "astray": "by several tenths" if draw else "by 0.4",
-        "off": "far less" if draw else "a tenth",
-    }  # fmt: skip
+    } | told(
+        draw,
+        {
+            "constants": (
+                "",
+                f"\nRATE, PUSH = {rate}, {push}  # how fast y follows x, and how strongly it pushes back\n",
+            ),
+            "given": ("", f"Here $\\kappa={rate}$ and $c={push}$, `RATE` and `PUSH` in the code. "),
+            "kappa": ("", "\\kappa "),
+            "root": ("", "\\sqrt\\kappa\\,"),
+            "over": ("", "/\\kappa"),
+            "c": ("", "c\\,"),
+            "law": (r"-x^3-\frac32x", r"-c\,(x^3+\frac32x)"),
+            "by_rate": ("", "RATE * "),
+            "by_push": ("", "PUSH * "),
+            "per_rate": ("", " / RATE"),
+            "bracket": ("", "("),
+            "closed": ("", ")"),
+            "own": ("1", r"$1/\kappa$"),
+            "within": ("within a tenth of", "close to"),
+            "memories": ("50 000", "tens of thousands of"),
+            "hardly": (r"hardly more than the memory $\theta$", r"some two memories $\theta$"),
+            "astray": ("by 0.4", "by several tenths"),
+            "off": ("a tenth", "far less"),
+        },
+    )
 
 
 PLACES = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hmm_course.variants import Array, Draw, Question, some
+from hmm_course.variants import Array, Draw, Question, some, told
 
 
 def numbers(draw: Draw | None) -> dict[str, Any]:
@@ -22,22 +22,26 @@ def numbers(draw: Draw | None) -> dict[str, Any]:
     return {
         "glass": glass,
         "resin": resin,
-        "sense": "clockwise" if draw else "counterclockwise",
-        "turn": -1 if draw else 1,
-        "lower": "-" if draw else "",  # the sign of s in the rows of R
-        "upper": "" if draw else "-",
         "load": load,
-        "and_load": f" A further load of ${load}\\,P$ is spread evenly along it." if draw else "",
-        "of_bending": rf"\Big(1+\tfrac38\cdot{load}\Big)" if draw else "",
-        "of_shear": rf"\Big(1+\tfrac12\cdot{load}\Big)" if draw else "",
-        "times_bending": bending if draw else "",
-        "times_shear": shear if draw else "",
-        "spread": f"spread = np.array([0.0, -{load} * P / (length * H)])\n    " if draw else "",
-        "source": "spread" if draw else "0.0",
-        "within": 0.07 if draw else 0.05,
-        "off": "7 %" if draw else "4.4 %",
-        "slope": "slope close to 2" if draw else "slope 2.1",
-    }
+    } | told(
+        draw,
+        {
+            "sense": ("counterclockwise", "clockwise"),
+            "turn": (1, -1),
+            "lower": ("", "-"),  # the sign of s in the rows of R
+            "upper": ("-", ""),
+            "and_load": ("", f" A further load of ${load}\\,P$ is spread evenly along it."),
+            "of_bending": ("", rf"\Big(1+\tfrac38\cdot{load}\Big)"),
+            "of_shear": ("", rf"\Big(1+\tfrac12\cdot{load}\Big)"),
+            "times_bending": ("", bending),
+            "times_shear": ("", shear),
+            "spread": ("", f"spread = np.array([0.0, -{load} * P / (length * H)])\n    "),
+            "source": ("0.0", "spread"),
+            "within": (0.05, 0.07),
+            "off": ("4.4 %", "7 %"),
+            "slope": ("slope 2.1", "slope close to 2"),
+        },
+    )
 
 
 PLACES = (
