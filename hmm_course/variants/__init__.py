@@ -11,8 +11,8 @@ Each exercise has a module here. It holds
     question(draw)    the question, with a model answer and the right value found in another way
 
 A name between « and » stands for its number, written as Python does or by the format behind a colon, «top:.4g»; ``told`` picks
-words that differ. Filled with the published numbers a place must occur in the exercise. So the exercise is written once, as people
-read it, and the solutions stay the only source. Checks that depend on numbers take the seed: ``checks.corrector(w, seed=7)``.
+words that differ. Filled with the published numbers a place must occur in the exercise. So the exercise is written once,
+as people read it, and the solutions stay the only source. Checks that depend on numbers take the seed: ``checks.corrector(w, seed=7)``.
 
 ``tools/exercises.py FOLDER --seed N`` makes a class's exercises. Many tasks ask for a general function, which answers for every
 medium; that is their point, and no number can change them. It is for them that the question is there.
