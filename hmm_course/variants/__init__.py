@@ -12,7 +12,8 @@ Each exercise has a module here. It holds
 
 A name between « and » stands for its number, written as Python does or by the format behind a colon, «top:.4g»; ``told`` picks
 words that differ. Filled with the published numbers a place must occur in the exercise. So the exercise is written once,
-as people read it, and the solutions stay the only source. Checks that depend on numbers take the seed: ``checks.corrector(w, seed=7)``.
+as people read it, and the solutions stay the only source. Checks that depend on numbers take the seed:
+``checks.corrector(corrector, seed=7)``.
 
 ``tools/exercises.py FOLDER --seed N`` makes a class's exercises. Many tasks ask for a general function, which answers for every
 medium; that is their point, and no number can change them. It is for them that the question is there.
